@@ -1,0 +1,44 @@
+# make quickstart: set up, then train a small network on real images. make test: set up, then run the tests.
+# Set-up happens once; both can be repeated at any time.
+
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: quickstart test lint format clean
+
+quickstart: $(INSTALLED)
+	@echo "==> Training a small network on scikit-learn's handwritten digits (no download)"
+	@$(BIN)/python train.py experiments=quickstart
+	@echo
+	@echo "==> Next:"
+	@echo "    open the pictures in the run folder's plots/"
+	@echo "    $(BIN)/python train.py model=cnn aug=basic          CIFAR-10 (downloads 163 MiB once)"
+	@echo "    $(BIN)/python train.py -m experiments=quickstart seed=0,1,2"
+	@echo "    $(BIN)/python train.py --help                       everything that can be chosen"
+
+test: $(INSTALLED)
+	@echo "==> Tests"
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	@echo "==> Lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found." >&2; exit 1; }
+	@echo "==> Setting up .venv with $(PYTHON) (some minutes, about 8 GB: PyTorch is large)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

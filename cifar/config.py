@@ -1,0 +1,395 @@
+"""The typed schema of a run. YAML holds the defaults; this says which keys exist and which values make sense."""
+
+import hashlib
+import json
+import re
+import typing
+from typing import Annotated, Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from cifar.errors import UserError, nearest
+
+IMAGE_SIZE = 32  # pixels a side, of every data set here
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+InsideOne = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, no unknown keys, no silent conversions, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+# ------------------------------------------------------------------------------------------------ model
+class Cnn(Section):
+    """Six 3x3 convolutions with ELU, batch norm and dropout."""
+
+    name: Literal["cnn"]
+    width: PositiveInt = Field(description="channels of the first pair of convolutions")
+    dropout: Annotated[list[BelowOne], Field(min_length=3, max_length=3)] = Field(description="after each pair")
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+class ResNet(Section):
+    """timm's residual networks with a stem for small images."""
+
+    name: Literal["resnet18", "resnet50", "wrn16_4"]
+    dropout: BelowOne = Field(description="before the classifier")
+    drop_path: BelowOne = Field(description="largest probability of skipping a block")
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+class VisionTransformer(Section):
+    """timm's vision transformers."""
+
+    name: Literal["vit_tiny", "vit_small"]
+    patch_size: PositiveInt = Field(description="pixels a side of a token")
+    dropout: BelowOne = Field(description="in the embedding, the blocks and before the classifier")
+    drop_path: BelowOne = Field(description="largest probability of skipping a block")
+
+    @model_validator(mode="after")
+    def _patches_cover_the_image(self) -> "VisionTransformer":
+        if IMAGE_SIZE % self.patch_size:
+            raise ValueError(f"patch_size {self.patch_size} must divide the image's {IMAGE_SIZE} pixels")
+        return self
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+class Timm(Section):
+    """Any network of timm."""
+
+    name: Literal["timm"]
+    architecture: Annotated[str, Field(min_length=1)] = Field(description="a name from timm.list_models()")
+    arguments: dict[str, Any] = Field(description="further arguments of timm.create_model")
+
+    @property
+    def label(self) -> str:
+        return re.sub(r"[^A-Za-z0-9._-]", "_", self.architecture)
+
+
+Model = Annotated[Cnn | ResNet | VisionTransformer | Timm, Field(discriminator="name")]
+
+
+# ------------------------------------------------------------------------------------------------ aug
+class Crop(Section):
+    """Pad with black, then cut out a window of the old size at a random place."""
+
+    padding: Annotated[int, Field(ge=1, le=IMAGE_SIZE)] = Field(description="pixels on every side")
+
+
+class Flip(Section):
+    """Mirror left to right."""
+
+    probability: Fraction
+
+
+class RandAugment(Section):
+    """`operations` random operations of one strength (arXiv:1909.13719)."""
+
+    operations: PositiveInt
+    magnitude: Annotated[int, Field(ge=0, le=30)] = Field(description="0 (weakest) to 30")
+
+
+class TrivialAugment(Section):
+    """One random operation of random strength (arXiv:2103.10158)."""
+
+
+class Cutout(Section):
+    """A square of the mean colour, its centre anywhere in the image (arXiv:1708.04552)."""
+
+    size: Annotated[int, Field(ge=1, le=2 * IMAGE_SIZE)] = Field(description="pixels a side")
+
+
+class Mixup(Section):
+    """Each image is blended with a partner, by a share drawn from Beta(alpha, alpha) (arXiv:1710.09412)."""
+
+    alpha: PositiveFloat
+
+
+class CutMix(Section):
+    """A box of each image comes from a partner; its share is drawn from Beta(alpha, alpha) (arXiv:1905.04899)."""
+
+    alpha: PositiveFloat
+
+
+class Augmentation(Section):
+    """Steps, applied in this order. A step that is not there is not done."""
+
+    name: FileName = Field(description="what tables and folders call this mixture")
+    crop: Crop | None = None
+    flip: Flip | None = None
+    randaug: RandAugment | None = None
+    trivialaug: TrivialAugment | None = None
+    albumentations: list[dict[str, Any]] | None = Field(
+        None, description="transforms as {Name: {argument: value}}, one mapping each"
+    )
+    cutout: Cutout | None = None
+    mixup: Mixup | None = None
+    cutmix: CutMix | None = None
+
+
+# ------------------------------------------------------------------------------------------------ optimizer
+class Sgd(Section):
+    """v = momentum * v + g; w -= lr * v, where g includes weight_decay * w."""
+
+    name: Literal["sgd"]
+    lr: PositiveFloat = Field(description="the highest learning rate of the schedule")
+    momentum: BelowOne
+    nesterov: bool
+    weight_decay: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "Sgd":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=true needs a momentum above 0")
+        return self
+
+
+class AdamW(Section):
+    """Adam with decoupled weight decay (arXiv:1711.05101)."""
+
+    name: Literal["adamw"]
+    lr: PositiveFloat = Field(description="the highest learning rate of the schedule")
+    beta1: BelowOne
+    beta2: BelowOne
+    epsilon: PositiveFloat
+    weight_decay: NonNegativeFloat
+
+
+class Muon(Section):
+    """Orthogonalised momentum for matrices, AdamW for the rest (https://kellerjordan.github.io/posts/muon/)."""
+
+    name: Literal["muon"]
+    lr: PositiveFloat = Field(description="the highest learning rate of the schedule")
+    momentum: BelowOne
+    nesterov: bool
+    weight_decay: NonNegativeFloat
+    adamw_lr_ratio: PositiveFloat = Field(description="learning rate of what is no matrix / lr")
+
+
+Optimizer = Annotated[Sgd | AdamW | Muon, Field(discriminator="name")]
+
+
+# ------------------------------------------------------------------------------------------------ schedule
+class Cosine(Section):
+    """Half a cosine from the highest learning rate down to final_ratio of it."""
+
+    name: Literal["cosine"]
+    warmup: BelowOne = Field(description="fraction of all steps")
+    final_ratio: Fraction
+
+
+class Linear(Section):
+    """A straight line from the highest learning rate down to final_ratio of it."""
+
+    name: Literal["linear"]
+    warmup: BelowOne = Field(description="fraction of all steps")
+    final_ratio: Fraction
+
+
+class Step(Section):
+    """Multiplied by `factor` at each milestone."""
+
+    name: Literal["step"]
+    warmup: BelowOne = Field(description="fraction of all steps")
+    milestones: Annotated[list[InsideOne], Field(min_length=1)] = Field(description="fractions of all steps")
+    factor: InsideOne
+
+
+class Constant(Section):
+    """The same learning rate after the warm-up."""
+
+    name: Literal["constant"]
+    warmup: BelowOne = Field(description="fraction of all steps")
+
+
+Schedule = Annotated[Cosine | Linear | Step | Constant, Field(discriminator="name")]
+
+
+# ------------------------------------------------------------------------------------------------ the rest
+class Lightning(Section):
+    """PyTorch through PyTorch Lightning."""
+
+    name: Literal["lightning"]
+    device: Literal["auto", "cpu", "gpu"]
+    devices: PositiveInt = Field(description="processes of data-parallel training")
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="processes that prepare batches")
+    compile: bool = Field(description="torch.compile the network")
+
+
+class Data(Section):
+    """Which images, and how they are divided."""
+
+    name: Literal["cifar10", "cifar100", "digits"]
+    root: str | None = Field(description="folder of the downloaded data; unused by digits")
+    val_size: PositiveInt = Field(description="images taken from the training images to choose the checkpoint by")
+    train_size: PositiveInt | None = Field(description="stratified subset of the rest; null: all of it")
+    split_seed: Seed
+
+    @model_validator(mode="after")
+    def _downloaded_data_needs_a_folder(self) -> "Data":
+        if self.name != "digits" and not self.root:
+            raise ValueError(f"{self.name} needs data.root, the folder that holds it (or set CIFAR_DATA_DIR)")
+        return self
+
+
+class Wandb(Section):
+    """Weights & Biases."""
+
+    name: Literal["wandb"]
+    project: str
+    entity: str | None
+    mode: Literal["auto", "online", "offline"]
+
+
+class NoTracker(Section):
+    """The run folder only."""
+
+    name: Literal["none"]
+
+
+class Config(Section):
+    """One run, complete."""
+
+    model: Model
+    aug: Augmentation
+    optimizer: Optimizer
+    schedule: Schedule
+    backend: Lightning
+    data: Data
+    tracker: Annotated[Wandb | NoTracker, Field(discriminator="name")]
+    seed: Seed
+    epochs: Annotated[int, Field(gt=0, le=100_000)]
+    batch_size: PositiveInt = Field(description="images a step, over all devices together")
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    label_smoothing: BelowOne
+    clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
+    ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
+    study: FileName
+    runs_dir: Annotated[str, Field(min_length=1)]
+    on_existing: Literal["resume", "skip", "rerun", "fail"]
+
+    @model_validator(mode="after")
+    def _devices_share_the_batch(self) -> "Config":
+        if self.batch_size % self.backend.devices:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be divisible by backend.devices {self.backend.devices}"
+            )
+        return self
+
+    @property
+    def run_name(self) -> str:
+        """`resnet18-randaug-sgd-cifar10-s0-1a2b3c4d`: readable choices, then a hash of every choice that can change
+        the result (not where it is kept, who watches it, or how many workers feed it)."""
+        identity = self.model_dump(
+            exclude={
+                **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker"), True),
+                "data": {"root"},
+                "backend": {"workers"},
+            }
+        )
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, f"s{self.seed}")
+        return "-".join((*choices, digest))
+
+
+def from_hydra(composed: DictConfig) -> Config:
+    """Validate a composed config. Raises UserError that lists every mistake at once."""
+    try:
+        return Config.model_validate(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    except ValidationError as error:
+        lines = [f"  {_explain(e)}" for e in error.errors()]
+        raise UserError("the config is not valid:\n" + "\n".join(lines)) from None
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML that `from_yaml` reads back to an equal one."""
+    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump()))
+
+
+def from_yaml(text: str) -> Config:
+    """The config that `to_yaml` wrote."""
+    composed = OmegaConf.create(text)
+    assert isinstance(composed, DictConfig)
+    return from_hydra(composed)
+
+
+def dotted_keys() -> list[str]:
+    """Every key of the schema, groups included: `seed`, `optimizer`, `optimizer.lr`, `aug.cutout.size`, …"""
+    return sorted(_keys(Config, ""))
+
+
+def _keys(section: type[BaseModel], prefix: str) -> set[str]:
+    found: set[str] = set()
+    for name, field in section.model_fields.items():
+        found.add(prefix + name)
+        for part in _sections(field.annotation):
+            found |= _keys(part, f"{prefix}{name}.")
+    return found
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [s for a in typing.get_args(annotation) for s in _sections(a)]
+
+
+_VARIANTS = ("model", "optimizer", "schedule", "tracker")
+
+
+def _explain(error: Any) -> str:
+    """One validation error in the config's own words."""
+    location, variant = [str(part) for part in error["loc"]], None
+    if len(location) > 1 and location[0] in _VARIANTS:
+        variant = location.pop(1)  # which pydantic chose by name
+    key, kind, given = ".".join(location), error["type"], error["input"]
+    if kind == "extra_forbidden":
+        allowed = _allowed(location[:-1], variant)
+        return f"{key}: there is no such key.{nearest(location[-1], allowed)} Allowed: {', '.join(allowed)}."
+    if kind == "missing":
+        return f"{key}: is missing."
+    if kind.startswith("union_tag"):
+        names = error["ctx"].get("expected_tags", "one with a name")
+        return f"{key}: unknown kind {error['ctx'].get('tag', given)!r}. Allowed: {names}."
+    if kind == "value_error":
+        return f"{key + ': ' if key else ''}{error['ctx']['error']}"
+    return f"{key}={_as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def _allowed(parents: list[str], variant: str | None) -> list[str]:
+    """The keys that may stand in the section that `parents` leads to."""
+    sections: list[type[BaseModel]] = [Config]
+    for parent in parents:
+        sections = [part for s in sections for part in _sections(s.model_fields[parent].annotation)]
+        if variant is not None and parent in _VARIANTS:
+            sections = [s for s in sections if variant in typing.get_args(s.model_fields["name"].annotation)]
+    return sorted({name for section in sections for name in section.model_fields})
+
+
+def _as_yaml(value: Any) -> str:
+    """As the user wrote it: `null` and `true`, not Python's spelling."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,89 @@
+import re
+
+import pytest
+from settings import ROOT
+
+from cifar.config import from_yaml, to_yaml
+from cifar.errors import UserError
+
+
+def choices(group):
+    return [f"{group}={path.stem}" for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("choice", [c for g in ("model", "aug", "optimizer", "schedule", "data") for c in choices(g)])
+def test_every_choice_makes_a_valid_config(config, choice):
+    extra = ["model.architecture=convnext_atto"] if choice == "model=timm" else []
+    built = config(choice, *extra)
+    group, name = choice.split("=")
+    assert getattr(built, group).name == name
+
+
+def test_a_model_brings_its_recipe_and_the_command_line_wins(config):
+    assert config("model=resnet18").optimizer.name == "sgd"
+    vit = config("model=vit_tiny")
+    assert (vit.optimizer.name, vit.clip_norm, vit.label_smoothing, vit.schedule.warmup) == ("adamw", 1.0, 0.1, 0.1)
+    overridden = config("model=vit_tiny", "optimizer=sgd", "optimizer.lr=0.5", "clip_norm=null", "schedule=step")
+    assert (overridden.optimizer.name, overridden.optimizer.lr, overridden.clip_norm) == ("sgd", 0.5, None)
+    assert overridden.schedule.name == "step"
+
+
+def test_aug_steps_can_be_added_changed_and_removed(config):
+    built = config("aug=basic", "+aug.cutout.size=8", "aug.crop.padding=2", "~aug.flip")
+    assert (built.aug.cutout.size, built.aug.crop.padding, built.aug.flip) == (8, 2, None)
+
+
+def test_yaml_round_trip_is_exact(config):
+    built = config("model=timm", "model.architecture=convnext_atto", "+model.arguments.drop_rate=0.1", "aug=strong")
+    assert from_yaml(to_yaml(built)) == built
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("optimizer.lr=-0.1", r"optimizer\.lr=-0\.1: input should be greater than 0"),
+        ("optimizer.lr=fast", r"optimizer\.lr=fast: input should be a valid number"),
+        ("optimizer.lr=nan", r"optimizer\.lr=nan: input should be a finite number"),
+        ("epochs=0", r"epochs=0: .*greater than 0"),
+        ("epochs=1.5", r"epochs=1\.5: .*valid integer"),
+        ("epochs=true", r"epochs=true: .*valid integer"),
+        ("precision=bf32", r"precision=bf32: .*'auto', 'fp32', 'bf16' or 'fp16'"),
+        ("+optimizer.lrr=1", r"optimizer\.lrr: there is no such key\. Did you mean 'lr'\? Allowed: .*momentum"),
+        ("+epoch=1", r"epoch: there is no such key\. Did you mean 'epochs'\?"),
+        ("+aug.cutuot.size=8", r"aug\.cutuot: there is no such key\. Did you mean 'cutout'\?"),
+        ("+aug.cutout={}", r"aug\.cutout\.size: is missing"),
+        ("model.name=resnet19", r"model: unknown kind 'resnet19'.*'resnet18'"),
+        ("label_smoothing=1", r"label_smoothing=1: .*less than 1"),
+        ("study=../elsewhere", r"study=\.\./elsewhere: .*pattern"),
+        ("data.root=null", r"cifar10 needs data\.root"),
+        ("backend.devices=3", r"batch_size 128 must be divisible by backend\.devices 3"),
+        ("optimizer.momentum=0", r"nesterov=true needs a momentum above 0"),
+        ("seed=null", r"seed=null: "),
+        ("aug.name=../../x", r"aug\.name=\.\./\.\./x: .*pattern"),
+        ("+optimizer.beta1=0.9", r"optimizer\.beta1: there is no such key\. Allowed: lr, momentum, name"),
+        ("schedule.warmup=1", r"schedule\.warmup=1: .*less than 1"),
+    ],
+)
+def test_impossible_values_are_refused_with_the_key_and_what_is_allowed(config, override, complaint):
+    with pytest.raises(UserError, match=complaint):
+        config(override)
+
+
+def test_a_patch_must_divide_the_image(config):
+    with pytest.raises(UserError, match="patch_size 5 must divide the image's 32 pixels"):
+        config("model=vit_tiny", "model.patch_size=5")
+
+
+def test_all_mistakes_are_told_at_once(config):
+    with pytest.raises(UserError, match=r"(?s)epochs=-1.*batch_size=0"):
+        config("epochs=-1", "batch_size=0")
+
+
+def test_the_name_says_the_choices_and_hashes_what_changes_the_result(config):
+    name = config("model=cnn", "aug=randaug", "seed=7").run_name
+    assert re.fullmatch(r"cnn-randaug-adamw-cifar10-s7-[0-9a-f]{8}", name)
+    same = ("study=other", "on_existing=rerun", "tracker=none", "data.root=/elsewhere", "backend.workers=2")
+    assert config("model=cnn", "aug=randaug", "seed=7", *same).run_name == name
+    different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "+aug.cutout.size=8")
+    names = {config("model=cnn", "aug=randaug", "seed=7", change).run_name for change in different}
+    assert len(names | {name}) == len(different) + 1

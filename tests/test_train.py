@@ -1,0 +1,76 @@
+"""train.py as a user meets it: a process, its exit status, its messages."""
+
+import subprocess
+import sys
+
+import pytest
+from settings import ROOT, TINY
+
+
+def test_cfg_prints_the_config_without_importing_a_framework():
+    code = (
+        "import sys; sys.argv = ['train.py', 'model=vit_tiny', '--cfg', 'job']; import runpy; "
+        "runpy.run_path(sys.argv[0], run_name='__main__'); "
+        "bad = {'torch', 'tensorflow', 'albumentations', 'sklearn', 'wandb'} & set(sys.modules); assert not bad, bad"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "name: vit_tiny" in done.stdout
+
+
+def test_help_lists_every_group_and_choice(train):
+    shown = train("--help").stdout
+    for line in ("model: cnn, resnet18", "aug: basic, cutmix", "experiments: ", "precision: auto"):
+        assert line in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=resnet81"], "model=resnet81: there is no such choice. Did you mean 'resnet18'? Allowed: cnn, "),
+        (["modle=cnn"], "'modle' cannot be set: the config has no such key. Did you mean 'model'?"),
+        (["optimizer.lrr=1"], "Did you mean 'optimizer.lr'? Allowed in optimizer: "),
+        (["epochs=-3"], "epochs=-3: input should be greater than 0"),
+        (["experiments=quickstrat"], "Did you mean 'quickstart'?"),
+        (["model=timm"], "model.architecture"),
+        (["model=null"], "Config group override must be a string or a list"),
+        (["+seed=1"], "'seed' is in the config already: leave out the +"),
+        (["data=digits", "data.train_size=5000"], "at most 1237 are left"),
+        (["data=digits", "batch_size=2000"], "batch_size=2000 is larger than the training split of 1237 images"),
+        (["model=vit_tiny", "model.width=8"], "another choice of model has this key, but not the chosen one"),
+        (["data=digits", "model=timm", "model.architecture=convnext_atom"], "Did you mean 'convnext_atto'?"),
+        (["data=digits", "model=timm", "model.architecture=vgg11", "+model.arguments.bogus=1"], "cannot be built"),
+        (["data=digits", "model=timm", "model.architecture=inception_v3"], "cannot take images of 32x32 pixels"),
+        ([*TINY, "precision=fp16", "backend.device=cpu"], "precision=fp16 needs a GPU"),
+        ([*TINY, "tracker=wandb", "tracker.mode=online"], "W&B has no credentials here"),
+        ([*TINY, "runs_dir=/proc/nowhere"], "cannot write in /proc/nowhere/main"),
+        ([*TINY, "+aug.albumentations=[{Blurr: {}}]"], "there is no transform 'Blurr'. Did you mean 'Blur'?"),
+    ],
+)
+def test_a_mistake_is_one_message_and_status_2_and_leaves_no_run(train, tmp_path, arguments, message):
+    done = train(*arguments, WANDB_API_KEY="", NETRC=str(tmp_path / "none"))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not list(tmp_path.glob("runs/**/config.yaml"))
+
+
+def test_a_sweep_makes_a_run_of_each_combination(train, tmp_path):
+    done = train("-m", *TINY, "epochs=1", "seed=0,1", "aug=none,basic")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("runs/main/*/result.json"))) == 4
+
+
+def test_a_failing_job_of_a_sweep_is_told_and_the_others_are_run(train, tmp_path):
+    done = train("-m", *TINY, "epochs=1", "batch_size=64,1000,2000")
+    assert done.returncode == 2
+    for size in (1000, 2000):
+        assert f"error: batch_size={size} is larger than the training split" in done.stderr
+    assert len(list(tmp_path.glob("runs/main/*/result.json"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+def test_data_parallel_runs_are_not_swept_over(train):
+    done = train("-m", *TINY, "backend.devices=2", "seed=0,1")
+    assert done.returncode == 2
+    assert "cannot be swept over" in done.stderr

@@ -1,0 +1,68 @@
+"""Mixup and CutMix: each image and its label take a share from a partner in the batch.
+
+The published programs draw one share a batch; here each image draws its own, which the formulas allow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cifar.config import CutMix, Mixup
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How one batch is mixed."""
+
+    cut: bool  # a box (CutMix) or a blend (mixup)
+    share: np.ndarray  # float64 [B]: what an image keeps of itself
+    partner: np.ndarray  # int [B]
+    centre: np.ndarray  # float64 [B, 2]: of the box, as a fraction of height and width
+
+
+class Mixer:
+    """Mixup, CutMix, or each batch one of the two with equal chance."""
+
+    def __init__(self, mixup: Mixup | None, cutmix: CutMix | None):
+        self._mixup = mixup
+        self._cutmix = cutmix
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Draws:
+        """Draws for images [B, H, W, …]."""
+        batch = shape[0]
+        cut = rng.random() < 0.5
+        if self._mixup is None or self._cutmix is None:
+            cut = self._mixup is None
+        chosen = self._cutmix if cut else self._mixup
+        assert chosen is not None
+        share = rng.beta(chosen.alpha, chosen.alpha, batch)
+        return Draws(cut, share, rng.permutation(batch), rng.random((batch, 2)))
+
+    @staticmethod
+    def apply(images: np.ndarray, labels: np.ndarray, classes: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+        """(float32 [B, H, W, 3], float32 [B, classes]) from uint8 images and int64 labels [B]."""
+        if draws.cut:
+            inside, share = _boxes(images.shape, draws)
+            mixed = np.where(inside[..., None], images[draws.partner], images).astype(np.float32)
+        else:
+            share = draws.share.astype(np.float32)
+            keep = share[:, None, None, None]
+            mixed = images * keep + images[draws.partner] * (1 - keep)
+        one_hot = np.zeros((len(labels), classes), np.float32)
+        rows = np.arange(len(labels))
+        np.add.at(one_hot, (rows, labels), share)
+        np.add.at(one_hot, (rows, labels[draws.partner]), 1 - share)
+        return mixed, one_hot
+
+
+def _boxes(shape: tuple[int, ...], draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Masks bool [B, H, W] of the partner's boxes, and float32 [B]: the share that is left once they are clipped."""
+    size = np.array(shape[1:3])
+    half = np.sqrt(1 - draws.share)[:, None] * size / 2
+    centre = draws.centre * size
+    start = (centre - half).astype(int).clip(0)
+    end = np.minimum(np.ceil(centre + half).astype(int), size)
+    rows, columns = np.arange(size[0]), np.arange(size[1])
+    inside_rows = (rows >= start[:, :1]) & (rows < end[:, :1])
+    inside_columns = (columns >= start[:, 1:]) & (columns < end[:, 1:])
+    inside = inside_rows[:, :, None] & inside_columns[:, None, :]
+    return inside, (1 - inside.mean((1, 2))).astype(np.float32)

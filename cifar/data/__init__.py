@@ -1,0 +1,106 @@
+"""The images of a run: found or downloaded, divided into train, validation and test, fingerprinted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cifar.config import Data
+from cifar.data import archives, digits
+from cifar.data.split import split_indices
+from cifar.errors import UserError
+
+CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10}
+TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": digits.TRAINING_IMAGES}
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some images of an array, by index: nothing is copied until a batch is asked for."""
+
+    images: np.ndarray  # uint8 [N, 32, 32, 3], usually memory-mapped
+    labels: np.ndarray  # int64 [N]
+    indices: np.ndarray  # int64 [n], into the two above
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a run trains on, chooses its checkpoint by, and is finally tested on."""
+
+    train: Subset
+    validation: Subset
+    test: Subset
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]  # of the training images' channels, on the scale 0..255
+    std: tuple[float, float, float]
+    fingerprint: str  # of all images and labels, training and test
+
+    @property
+    def mean_colour(self) -> tuple[int, int, int]:
+        """The mean as a pixel."""
+        red, green, blue = self.mean
+        return round(red), round(green), round(blue)
+
+
+def check(config: Data, batch_size: int) -> None:
+    """Refuse sizes that cannot be, before any file is touched. Raises UserError."""
+    available = TRAINING_IMAGES[config.name]
+    classes = CLASSES[config.name]
+    for key in ("val_size", "train_size"):
+        size = getattr(config, key)
+        if size is not None and size < classes:
+            raise UserError(
+                f"data.{key}={size}: a stratified split needs at least one image for each of {classes} classes."
+            )
+    if config.val_size > available - classes:
+        raise UserError(
+            f"data.val_size={config.val_size}: {config.name} has {available} training images; "
+            f"at most {available - classes} can be set aside for validation."
+        )
+    train_size = config.train_size or available - config.val_size
+    if train_size > available - config.val_size:
+        raise UserError(
+            f"data.train_size={train_size}: {config.name} has {available} training images, of which "
+            f"{config.val_size} are for validation (data.val_size); at most {available - config.val_size} are left."
+        )
+    if batch_size > train_size:
+        raise UserError(
+            f"batch_size={batch_size} is larger than the training split of {train_size} images; "
+            f"choose at most {train_size} (or raise data.train_size)."
+        )
+
+
+def load(config: Data) -> Splits:
+    """The splits of `config`; downloads and parses what is not there yet.
+
+    Raises UserError if the data is missing and cannot be had, damaged, or not what its name says."""
+    if config.name == "digits":
+        arrays = digits.load()
+        cache = None
+    else:
+        assert config.root
+        arrays = archives.load(config.name, config.root)
+        _check_complete(config, len(arrays.train_labels), len(arrays.test_labels))
+        cache = archives.cache_folder(config.name, config.root)
+    train, validation = split_indices(
+        arrays.train_labels, config.val_size, config.train_size, config.split_seed, arrays.fingerprint, cache
+    )
+    return Splits(
+        Subset(arrays.train_images, arrays.train_labels, train),
+        Subset(arrays.train_images, arrays.train_labels, validation),
+        Subset(arrays.test_images, arrays.test_labels, np.arange(len(arrays.test_labels))),
+        arrays.class_names,
+        arrays.mean,
+        arrays.std,
+        arrays.fingerprint,
+    )
+
+
+def _check_complete(config: Data, train: int, test: int) -> None:
+    if (train, test) != (TRAINING_IMAGES[config.name], 10_000):
+        raise UserError(
+            f"{config.root} holds {train:,} training and {test:,} test images; {config.name} has "
+            f"{TRAINING_IMAGES[config.name]:,} and 10,000. Restore it, or delete its folder."
+        )

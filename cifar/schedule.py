@@ -1,0 +1,30 @@
+"""The learning rate of every step, as one table: both backends read it, so both train by the same numbers."""
+
+import numpy as np
+
+from cifar.config import Constant, Cosine, Linear, Schedule, Step
+
+
+def learning_rates(schedule: Schedule, highest: float, steps: int) -> np.ndarray:
+    """float64 [steps]: a linear warm-up to `highest`, then what the schedule says.
+
+    The warm-up's first step is highest / (warm-up steps + 1): never zero, which would waste it."""
+    warmup = min(round(schedule.warmup * steps), steps - 1)
+    rising = np.arange(1, warmup + 1) / (warmup + 1)
+    # 0 at the first step after the warm-up, close to 1 at the last: the last step still learns something.
+    progress = np.arange(steps - warmup) / max(steps - warmup, 1)
+    return highest * np.concatenate([rising, _shape(schedule, progress, np.arange(warmup, steps) / steps)])
+
+
+def _shape(schedule: Schedule, progress: np.ndarray, of_all_steps: np.ndarray) -> np.ndarray:
+    """Multiples of the highest learning rate at `progress` (0..1) of what follows the warm-up."""
+    match schedule:
+        case Cosine():
+            return schedule.final_ratio + (1 - schedule.final_ratio) * (1 + np.cos(np.pi * progress)) / 2
+        case Linear():
+            return 1 - (1 - schedule.final_ratio) * progress
+        case Step():
+            passed = np.searchsorted(np.sort(schedule.milestones), of_all_steps, side="right")
+            return schedule.factor**passed
+        case Constant():
+            return np.ones_like(progress)

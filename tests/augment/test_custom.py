@@ -1,0 +1,134 @@
+"""Any albumentations pipeline from a config: reproducible, and refused in words where it is wrong."""
+
+import os
+import random
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cifar.augment.custom import Custom
+from cifar.errors import UserError
+
+ONE_IMAGE = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+NESTED: list[dict[str, Any]] = [
+    {"HorizontalFlip": {"p": 0.5}},
+    {
+        "OneOf": {
+            "transforms": [
+                {"GaussNoise": {"std_range": [0.1, 0.3], "p": 1}},
+                {"SomeOf": {"transforms": [{"RandomGamma": {"p": 1}}, {"Blur": None}, {"InvertImg": {}}], "n": 2}},
+            ],
+            "p": 1,
+        }
+    },
+    {"ColorJitter": {}},
+]
+
+
+def same_image(batch):
+    return np.repeat(ONE_IMAGE, batch, axis=0)
+
+
+def test_a_transform_does_what_its_name_says_to_every_image():
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    out = Custom([{"HorizontalFlip": {"p": 1}}, {"InvertImg": {"p": 1}}]).apply(images.copy(), 0)
+    np.testing.assert_array_equal(out, 255 - images[:, :, ::-1])
+    assert out.dtype == np.uint8
+
+
+def test_arguments_reach_the_transform():
+    coin = Custom([{"InvertImg": {"p": 0.25}}])
+    inverted = [image.tobytes() != ONE_IMAGE.tobytes() for image in coin.apply(same_image(800), 5)]
+    assert 0.2 < np.mean(inverted) < 0.3
+
+
+@pytest.mark.parametrize("transforms", [[{"GaussNoise": {"p": 1}}], NESTED])
+def test_the_result_depends_on_the_draw_alone(transforms):
+    used = Custom(transforms)
+    first = used.apply(same_image(8), 7)
+    used.apply(same_image(3), 8)
+    np.random.seed(0)
+    random.seed(0)
+    again = used.apply(same_image(8), 7)
+    fresh = Custom(transforms).apply(same_image(8), 7)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, fresh)
+    assert (first != used.apply(same_image(8), 8)).any()
+
+
+@pytest.mark.parametrize("transforms", [[{"GaussNoise": {"p": 1}}], NESTED])
+def test_each_image_of_a_batch_has_its_own_draw(transforms):
+    out = Custom(transforms).apply(same_image(8), 0)
+    assert len({image.tobytes() for image in out}) > 4
+
+
+def test_each_batch_has_its_own_seed():
+    step, rng = Custom(NESTED), np.random.default_rng(0)
+    seeds = [step.draw(rng, 8) for _ in range(100)]
+    assert len(set(seeds)) == 100
+    assert seeds[0] == step.draw(np.random.default_rng(0), 8)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "complaint"),
+    [
+        ([{"HorizontalFlipp": {}}], "there is no transform 'HorizontalFlipp'. Did you mean 'HorizontalFlip'?"),
+        ([{"OneOf": {"transforms": [{"Blurr": {}}]}}], "there is no transform 'Blurr'. Did you mean 'Blur'?"),
+        ([{"os": {}}], "there is no transform 'os'"),
+        ([{"set_seed": {}}], "there is no transform 'set_seed'"),
+        ([{7: {}}], "there is no transform 7"),
+        ([{"GaussNoise": {"variance": 3}}], "GaussNoise: Argument(s) 'variance' are not valid"),
+        ([{"GaussNoise": {"variance": 3}}], "Its arguments: std_range, mean_range"),
+        ([{"HorizontalFlip": {"p": 2}}], "HorizontalFlip: "),
+        ([{"OneOf": {}}], "OneOf: "),
+        ([{"RandomCrop": {"height": 24, "width": 24}}], "turns uint8 (32, 32, 3) into uint8 (24, 24, 3)"),
+        ([{"RandomCrop": {"height": 24, "width": 24, "p": 0.5}}], "turns uint8 (32, 32, 3) into uint8 (24, 24, 3)"),
+        ([{"RandomCrop": {"height": 40, "width": 40, "p": 1}}], "the pipeline fails on a (32, 32, 3) image"),
+        ([{"Normalize": {}}], "into float32 (32, 32, 3); images must keep size and type"),
+        (["HorizontalFlip"], "'HorizontalFlip' is not of the form {Name: {argument: value}}"),
+        ([{}], "{} is not of the form {Name: {argument: value}}"),
+        ([{"Blur": {}, "HorizontalFlip": {}}], "is not of the form {Name: {argument: value}}"),
+    ],
+)
+def test_a_pipeline_that_cannot_be_is_refused_in_words(transforms, complaint):
+    with pytest.raises(UserError) as caught:
+        Custom(transforms)
+    assert str(caught.value).startswith("aug.albumentations: ")
+    assert complaint in str(caught.value)
+
+
+def test_importing_albumentations_does_not_ask_the_network():
+    program = """if True:
+        import os, sys
+        asked = []
+        network = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
+        sys.addaudithook(lambda event, arguments: asked.append(event) if event in network else None)
+        import cifar.augment
+        assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
+        assert "albumentations" not in sys.modules
+        import cifar.augment.policies, cifar.augment.custom
+        assert "albumentations" in sys.modules
+        print(asked)"""
+    environment = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.stdout.strip(), ended.returncode) == ("[]", 0), ended.stderr
+
+
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        [{"HorizontalFlip": 0.5}],
+        [{"HorizontalFlip": [1]}],
+        [{"OneOf": {"transforms": None}}],
+        [{"OneOf": {"transforms": 3}}],
+        [{"BasicTransform": {}}],
+    ],
+)
+def test_arguments_must_be_a_mapping(transforms):
+    with pytest.raises(UserError):
+        Custom(transforms)

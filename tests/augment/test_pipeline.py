@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from cifar.augment import Pipeline
+from cifar.augment.geometry import Crop, Flip
+from cifar.config import Augmentation
+from cifar.errors import UserError
+
+BATCH, CLASSES = 16, 10
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
+LABELS = RNG.integers(0, CLASSES, BATCH)
+FILL = (1, 2, 3)
+
+
+def run(seed=0, images=IMAGES, **steps):
+    pipeline = Pipeline(Augmentation.model_validate({"name": "test", **steps}), CLASSES, FILL)
+    return pipeline(images.copy(), LABELS.copy(), np.random.default_rng(seed))
+
+
+def test_no_steps_change_nothing():
+    images, labels = run()
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert (images.dtype, labels.dtype) == (np.uint8, np.int64)
+
+
+def test_crop_comes_before_flip_and_each_draws_in_turn():
+    images, _ = run(crop={"padding": 4}, flip={"probability": 0.5})
+    rng = np.random.default_rng(0)
+    crop, flip = Crop(4), Flip(0.5)
+    cropped = crop.apply(IMAGES.copy(), crop.draw(rng, BATCH))
+    np.testing.assert_array_equal(images, flip.apply(cropped, flip.draw(rng, BATCH)))
+
+
+def test_albumentations_come_after_crop_and_before_cutout():
+    black = np.zeros_like(IMAGES)
+    images, _ = run(images=black, crop={"padding": 4}, albumentations=[{"InvertImg": {"p": 1}}], cutout={"size": 8})
+    cut = (images == FILL).all(-1)
+    assert cut.any((1, 2)).all()  # in its own colour, not in the inverted one
+    np.testing.assert_array_equal(images[~cut], 255)  # and the crop's black border was inverted with the rest
+
+
+def test_a_policy_comes_before_albumentations():
+    images, _ = run(
+        images=np.zeros_like(IMAGES),
+        trivialaug={},
+        albumentations=[
+            {"RandomBrightnessContrast": {"brightness_limit": [0.4, 0.4], "contrast_limit": [0, 0], "p": 1}}
+        ],
+    )
+    # TrivialAugment leaves black black, or makes it white (solarize); only after it is everything brightened.
+    assert images.min() > 0
+
+
+def test_mixing_comes_last():
+    images, labels = run(cutout={"size": 64}, mixup={"alpha": 1.0})
+    np.testing.assert_allclose(images, np.broadcast_to(FILL, images.shape), atol=1e-4)
+    assert labels.shape == (BATCH, CLASSES)
+    np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        ("crop", {"padding": 4}),
+        ("flip", {"probability": 1.0}),
+        ("randaug", {"operations": 2, "magnitude": 9}),
+        ("trivialaug", {}),
+        ("albumentations", [{"InvertImg": {"p": 1}}]),
+        ("cutout", {"size": 8}),
+        ("mixup", {"alpha": 1.0}),
+        ("cutmix", {"alpha": 1.0}),
+    ],
+)
+def test_every_step_of_the_vocabulary_does_something_by_its_own_draws(step, arguments):
+    images, _ = run(**{step: arguments})
+    assert (images != IMAGES).any((1, 2, 3)).mean() > 0.5
+    np.testing.assert_array_equal(images, run(**{step: arguments})[0])
+    if step not in ("flip", "albumentations"):  # without chance here
+        assert (images != run(seed=1, **{step: arguments})[0]).any()
+
+
+def test_the_order_in_the_config_does_not_matter():
+    steps = {"cutout": {"size": 8}, "flip": {"probability": 0.5}, "crop": {"padding": 4}}
+    np.testing.assert_array_equal(run(**steps)[0], run(**dict(reversed(steps.items())))[0])
+
+
+def test_the_colour_of_what_is_cut_out_is_the_one_given():
+    images, _ = run(cutout={"size": 64})
+    np.testing.assert_array_equal(images, np.broadcast_to(FILL, images.shape))
+
+
+def test_a_wrong_transform_is_refused_when_the_pipeline_is_built():
+    config = Augmentation(name="test", albumentations=[{"Blurr": {}}])
+    with pytest.raises(UserError, match="there is no transform 'Blurr'"):
+        Pipeline(config, CLASSES, FILL)

@@ -1,0 +1,53 @@
+"""From logits and labels to what a result says: accuracy, loss, per class, confusion, calibration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CALIBRATION_BINS = 15  # as in Guo et al. 2017
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a set of predictions compares with the truth."""
+
+    accuracy: float
+    loss: float  # mean cross-entropy, nats, without label smoothing
+    calibration_error: float  # expected |confidence - accuracy|
+    per_class_accuracy: list[float | None]  # None: no image of that class
+    confusion: list[list[int]]  # [true][predicted]
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float64."""
+    return np.exp(_log_softmax(logits))
+
+
+def evaluate(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """Compare logits [N, classes] with labels int [N]."""
+    log_probabilities = _log_softmax(logits)
+    predicted = logits.argmax(1)
+    classes = logits.shape[1]
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    totals = confusion.sum(1)
+    return Evaluation(
+        accuracy=float((predicted == labels).mean()),
+        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        calibration_error=calibration_error(np.exp(log_probabilities.max(1)), predicted == labels),
+        per_class_accuracy=[float(confusion[c, c] / totals[c]) if totals[c] else None for c in range(classes)],
+        confusion=confusion.tolist(),
+    )
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017, arXiv:1706.04599).
+
+    `confidence`: of the predicted class, [N]; `correct`: bool [N]."""
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gap = np.bincount(bins, weights=confidence - correct, minlength=CALIBRATION_BINS)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

@@ -1,0 +1,208 @@
+"""The one sequence of a run: check, data, fit, evaluate, record."""
+
+import contextlib
+import dataclasses
+import logging
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from cifar import backends, console, data, plots, samples, tracking
+from cifar.augment import Pipeline
+from cifar.backends import Backend, Plan
+from cifar.config import Config
+from cifar.data import CLASSES, Splits
+from cifar.errors import TrainingDiverged, UserError
+from cifar.evaluation import evaluate
+from cifar.report import summary
+from cifar.runs import manifest
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder, check_complete, read_metrics
+from cifar.tracking import NoTracker, Tracker
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, swept: bool = False) -> dict[str, Any] | None:
+    """Run `config`, finish it, or find it done; returns its result (None in a helper process of data parallelism, and
+    for a run that on_existing=skip leaves alone). `swept`: other runs come before or after it in this process.
+
+    Raises UserError before anything is trained or written if the config cannot be run here, and TrainingDiverged."""
+    if not backends.is_main_process():
+        _take_part(backends.load(config.backend.name), config)
+        return None
+    console.log_to_console()
+    if swept and config.backend.devices > 1:
+        # The helper processes are started with this process's command line: each would run the whole sweep.
+        raise UserError("backend.devices>1 cannot be swept over with -m; start such runs one by one.")
+    folder = RunFolder.of(config)
+    if (finished := _finished(folder, config)) is not None:
+        return finished
+    if folder.exists and config.on_existing == "skip":
+        log.info("Skipped: %s is %s, and on_existing=skip.", folder.path, (folder.status or {}).get("state"))
+        return None
+    # Cheap checks first: a framework takes seconds to load.
+    data.check(config.data, config.batch_size)
+    tracking.check(config)
+    Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
+    backend = backends.load(config.backend.name)
+    plan = backend.plan(config, CLASSES[config.data.name])
+    splits = data.load(config.data)
+    with folder.claimed():
+        if (finished := _finished(folder, config)) is not None:  # by another process, meanwhile
+            return finished
+        _settle_existing(folder, config, splits, plan)
+        return _recorded(backend, config, plan, splits, folder)
+
+
+def _take_part(backend: Backend, config: Config) -> None:
+    """Train as one of several processes; the main process does everything else."""
+    splits = data.load(config.data)
+    folder = RunFolder.of(config)
+    with contextlib.suppress(TrainingDiverged):  # the main process tells
+        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, 0, NoTracker()))
+
+
+def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
+    """The result of an earlier run of the same config, shown; None if there is none, or it is not to be used."""
+    result = folder.result if config.on_existing in ("resume", "skip") else None
+    if result is not None:
+        log.info("Already done (on_existing=rerun runs it again).\n\n%s", summary(folder, result))
+    return result
+
+
+def _settle_existing(folder: RunFolder, config: Config, splits: Splits, plan: Plan) -> None:
+    """Act on what an earlier start of the same config left. Raises UserError if it is to be left alone, or cannot be
+    gone on with."""
+    if not folder.exists:
+        return
+    state = (folder.status or {}).get("state", "unfinished")
+    if config.on_existing == "fail":
+        raise UserError(f"{folder.path} exists ({state}), and on_existing=fail.")
+    if config.on_existing == "rerun":
+        folder.clear()
+    elif folder.last_checkpoint.exists():
+        _check_continuity(folder, splits, plan)
+        log.info("Resuming %s (%s).", folder.path, state)
+
+
+def _check_continuity(folder: RunFolder, splits: Splits, plan: Plan) -> None:
+    """Refuse to finish a run on other images or in another precision than it was begun with."""
+    manifest = folder.read_json("manifest.json")
+    if manifest is None:
+        return
+    then = {"images": manifest["data"]["fingerprint"], "precision": manifest["starts"][-1]["plan"]["precision"]}
+    now = {"images": splits.fingerprint, "precision": plan.precision}
+    changed = [f"{name} {then[name]}, now {now[name]}" for name in then if then[name] != now[name]]
+    if changed:
+        raise UserError(
+            f"{folder.path} was begun with {'; '.join(changed)}. Go on where it was begun, or start over with "
+            f"on_existing=rerun."
+        )
+
+
+def _recorded(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
+    """Train and evaluate; however it ends, the folder says how."""
+    tracker: Tracker = NoTracker()
+    with console.logged_to(folder.log), _terminated_as_interrupt():
+        try:
+            folder.start(config)
+            _write_manifest(folder, splits, plan)
+            log.info("%s", _headline(config, plan, splits, folder))
+            tracker = tracking.start(config, folder)
+            samples.draw(config.aug, splits, folder.plots / "augmented.png")
+            result = _train_and_test(backend, config, plan, splits, folder, tracker)
+            folder.finish(result)
+        except BaseException as error:
+            _record_failure(error, folder, tracker)
+            raise
+        log.info("\n%s", summary(folder, result))
+        tracker.finish(result, folder.plots)
+        return result
+
+
+def _record_failure(error: BaseException, folder: RunFolder, tracker: Tracker) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        folder.set_status("interrupted", "stopped by the user or the system")
+        log.info("Interrupted. The same command goes on from the last finished epoch.")
+    else:
+        folder.set_status("failed", f"{type(error).__name__}: {error}")
+        with folder.log.open("a") as file:  # the console is told by whoever started the run
+            file.writelines(traceback.format_exception(error))
+    tracker.fail()
+
+
+def _train_and_test(
+    backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder, tracker: Tracker
+) -> dict[str, Any]:
+    images_per_epoch = len(splits.train) // config.batch_size * config.batch_size
+    recorder = Recorder(folder.metrics, config.epochs, images_per_epoch, tracker)
+    with logging_redirect_tqdm(list(console.loggers())), contextlib.closing(recorder):
+        backend.fit(config, splits, folder, recorder)
+    rows = read_metrics(folder.metrics)
+    check_complete(rows, config.epochs, folder.metrics)
+    best = max(rows, key=lambda row: row["val/acc"])
+    started = time.perf_counter()
+    logits = backend.predict(config, splits, folder, splits.test.images)
+    seconds = time.perf_counter() - started
+    labels = np.asarray(splits.test.labels)
+    evaluation = evaluate(logits, labels)
+    np.savez(folder.path / "predictions.npz", logits=logits, labels=labels)
+    plots.curves(rows, folder.plots / "curves.png")
+    plots.confusion(np.array(evaluation.confusion), splits.class_names, folder.plots / "confusion.png")
+    plots.mistakes(splits.test.images, labels, logits, splits.class_names, folder.plots / "mistakes.png")
+    training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
+    return {
+        **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
+        "val/acc": best["val/acc"],
+        "best_epoch": int(best["epoch"]),
+        "epochs": len(rows),
+        "seconds": sum(row["seconds"] for row in rows),
+        "test_seconds": seconds,
+        "images_per_second": images_per_epoch * len(rows) / training_seconds,
+        "peak_memory_bytes": backend.peak_memory(config),
+        **dataclasses.asdict(plan),
+        "class_names": list(splits.class_names),
+        "data_fingerprint": splits.fingerprint,
+    }
+
+
+def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> str:
+    chosen = " (chosen by precision=auto)" if config.precision == "auto" else ""
+    return (
+        f"{config.model.label}, {plan.parameters:,} parameters, {plan.flops / 1e6:,.0f} MFLOP an image; "
+        f"augmentation {config.aug.name}; {config.optimizer.name}\n"
+        f"{config.data.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
+        f"{len(splits.test):,} test images; {config.epochs} epochs of "
+        f"{len(splits.train) // config.batch_size} steps of {config.batch_size}\n"
+        f"{plan.device}, {plan.precision}{chosen}\n"
+        f"{folder.path}"
+    )
+
+
+def _write_manifest(folder: RunFolder, splits: Splits, plan: Plan) -> None:
+    earlier = (folder.read_json("manifest.json") or {}).get("starts", [])
+    start = {**manifest.describe(), "plan": dataclasses.asdict(plan)}
+    sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    folder.write_json(
+        "manifest.json", {"data": {"fingerprint": splits.fingerprint, **sizes}, "starts": [*earlier, start]}
+    )
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM (a cluster's or a shell's way to stop a job) end a run as Ctrl-C does: recorded and resumable."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,121 @@
+"""The pictures of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from cifar.evaluation import probabilities
+from cifar.runs.recorder import Row
+
+TRAIN, VALIDATION = "#4477aa", "#cc6677"  # Paul Tol's "bright" and "muted": apart for colour-blind eyes too
+NUMBERED_CLASSES = 20  # with more, a confusion matrix has no room for numbers and names
+
+
+def curves(rows: Sequence[Row], path: Path) -> None:
+    """Loss and accuracy of training and validation, and the learning rate, by epoch."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    marker = "o" if len(rows) < 30 else None
+    for axis, metric, title in ((axes[0], "loss", "Loss"), (axes[1], "acc", "Accuracy")):
+        for part, label, colour in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
+            values = [row[f"{part}/{metric}"] for row in rows]
+            axis.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+        axis.set_title(title)
+        axis.legend(frameon=False)
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[2].plot(epochs, [row["lr"] for row in rows], color="0.3", marker=marker, markersize=4)
+    axes[2].set_title("Learning rate (at the epoch's end)")
+    for axis in axes:
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _save(figure, path)
+
+
+def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """Rows: what an image is; columns: what it was taken for; each row as fractions."""
+    fractions = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    few = len(names) <= NUMBERED_CLASSES
+    side = 2 + 0.62 * len(names) if few else 12
+    figure, axis = plt.subplots(figsize=(side, side * 0.9), layout="constrained")
+    image = axis.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    axis.set(xlabel="predicted", ylabel="true", title="Confusion on the test set")
+    if few:
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axis.set_yticks(range(len(names)), names)
+        for (row, column), fraction in np.ndenumerate(fractions):
+            if matrix[row, column]:
+                colour = "white" if fraction > 0.5 else "black"
+                axis.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    figure.colorbar(image, ax=axis, shrink=0.8, format=PercentFormatter(1, decimals=0))
+    _save(figure, path)
+
+
+def samples(originals: np.ndarray, augmented: np.ndarray, titles: Sequence[str], path: Path) -> None:
+    """Images uint8 [n, H, W, 3] above what the augmentation made of them, [times, n, H, W, 3] on 0..255."""
+    rows = [originals, *augmented]
+    figure, axes = _grid(len(rows), len(originals))
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            _show(axes[r, c], image, titles[c] if r == 0 else "")
+    for r, label in ((0, "original"), (1, "augmented")):
+        axes[r, 0].set_ylabel(label)
+    _save(figure, path)
+
+
+def policies(originals: np.ndarray, augmented: dict[str, np.ndarray], path: Path) -> None:
+    """The same images by every policy: a row each, named."""
+    rows = {"original": originals, **augmented}
+    figure, axes = _grid(len(rows), len(originals))
+    for r, (name, images) in enumerate(rows.items()):
+        for c, image in enumerate(images):
+            _show(axes[r, c], image, "")
+        axes[r, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+    _save(figure, path)
+
+
+def mistakes(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """The wrong predictions that the network was surest of, at most 24."""
+    probability = probabilities(logits)
+    predicted = probability.argmax(1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-probability.max(1)[wrong], kind="stable")][:24]
+    columns = 8
+    figure, axes = _grid(max(1, -(-len(worst) // columns)), columns, height=1.65)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, i in zip(axes.flat, worst, strict=False):
+        title = f"{names[labels[i]]}\ntaken for {names[predicted[i]]}, {probability[i].max():.0%}"
+        _show(axis, images[i], title, fontsize=6)
+    heading = "The most confident mistakes on the test set" if len(worst) else "No mistakes on the test set"
+    figure.suptitle(heading, fontsize=11)
+    _save(figure, path)
+
+
+def _grid(rows: int, columns: int, height: float = 1.25) -> tuple[Figure, np.ndarray]:
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.25 * columns + 0.8, height * rows + 0.3), layout="constrained", squeeze=False
+    )
+    return figure, axes
+
+
+def _show(axis: Axes, image: np.ndarray, title: str, fontsize: int = 8) -> None:
+    axis.imshow(np.clip(np.rint(image), 0, 255).astype(np.uint8), interpolation="nearest")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_title(title, fontsize=fontsize)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

@@ -1,0 +1,77 @@
+"""What a run was run with: code, versions, hardware, command."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKAGES = (
+    "albumentations", "hydra-core", "keras", "numpy", "omegaconf", "opencv-python-headless", "pydantic",
+    "pytorch-lightning", "scikit-learn", "tensorflow", "timm", "torch", "torchmetrics", "wandb",
+)  # fmt: skip
+
+
+def describe() -> dict[str, Any]:
+    """The facts of this start of a run. A run that was resumed has one entry for each start."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [sys.executable, *sys.argv],
+        "git": _git(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": {
+            "host": platform.node(),
+            "platform": platform.platform(),
+            "cpu": cpu_name(),
+            "cores": cores(),
+            "memory_bytes": psutil.virtual_memory().total,
+        },
+    }
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor as it calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit, changes since, and files git does not know; None if the code is not in a git checkout."""
+    try:
+        return {
+            "commit": _output("rev-parse", "HEAD").strip(),
+            "diff": _output("diff", "HEAD"),
+            "untracked": _output("ls-files", "--others", "--exclude-standard").splitlines(),
+        }
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _output(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout

@@ -1,0 +1,117 @@
+"""What is seen of a training while it runs, the same for every backend: a row an epoch, a progress bar, the tracker."""
+
+import csv
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Protocol
+
+from tqdm import tqdm
+
+from cifar.errors import UserError
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "seconds")
+
+Row = dict[str, float]
+
+
+class Sink(Protocol):
+    """Who else wants each epoch's row."""
+
+    def log(self, row: Row) -> None: ...
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """The rows of metrics.csv; a last line that was cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                rows.append({name: float(row[name]) for name in COLUMNS})
+            except (TypeError, ValueError):
+                break
+    return rows
+
+
+def check_complete(rows: list[Row], epochs: int, path: Path) -> None:
+    """Raises UserError unless there is a row for each of the first `epochs` epochs."""
+    if [row["epoch"] for row in rows] != list(range(1, epochs + 1)):
+        raise UserError(f"{path} lacks some of the first {epochs} epochs; on_existing=rerun starts the run over.")
+
+
+class Recorder:
+    """Told by the backend what happens; writes it down at once."""
+
+    def __init__(self, path: Path, epochs: int, images_per_epoch: int, sink: Sink):
+        self._path = path
+        self._epochs = epochs
+        self._images_per_epoch = images_per_epoch
+        self._sink = sink
+        self._bar: tqdm | None = None
+        self._started = 0.0
+        self._trained = 0.0
+
+    def begin(self, first_epoch: int) -> None:
+        """Training starts, or goes on, with `first_epoch` (0-based): rows from there on are from a lost attempt."""
+        kept = [row for row in read_metrics(self._path) if row["epoch"] <= first_epoch]
+        check_complete(kept, first_epoch, self._path)
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows({**row, "epoch": int(row["epoch"])} for row in kept)
+        temporary.replace(self._path)
+        self._bar = tqdm(
+            total=self._epochs * self._images_per_epoch,
+            initial=first_epoch * self._images_per_epoch,
+            unit="img",
+            unit_scale=True,
+            dynamic_ncols=True,
+            leave=False,
+            disable=None,  # no bar where the output is no terminal
+        )
+
+    def epoch_started(self, epoch: int) -> None:
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+        self._started = time.perf_counter()
+
+    def step_done(self, images: int) -> None:
+        if self._bar is not None:
+            self._bar.update(images)
+
+    def training_done(self) -> None:
+        """The epoch's last step is done; what follows is validation."""
+        self._trained = time.perf_counter()
+
+    def epoch_done(self, epoch: int, lr: float, metrics: Row) -> None:
+        """`metrics`: train/loss, train/acc, val/loss, val/acc. `lr`: of the epoch's last step."""
+        row = {
+            "epoch": epoch + 1,
+            **metrics,
+            "lr": lr,
+            "images_per_second": self._images_per_epoch / (self._trained - self._started),
+            "seconds": time.perf_counter() - self._started,
+        }
+        with self._path.open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
+        log.info(
+            "epoch %*d/%d  train loss %.4f acc %.4f  val loss %.4f acc %.4f  lr %.2g  %s images/s",
+            len(str(self._epochs)),
+            epoch + 1,
+            self._epochs,
+            *(row[name] for name in ("train/loss", "train/acc", "val/loss", "val/acc", "lr")),
+            f"{row['images_per_second']:,.0f}",
+        )
+        self._sink.log(row)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,47 @@
+"""What tests share: configs composed as train.py composes them, and train.py itself as a user starts it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from settings import ROOT, TINY
+
+from cifar.config import Config, from_hydra
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[..., Config]:
+    """`config("model=cnn", …)`: the config of that command line, kept in a temporary folder."""
+
+    def build(*overrides: str) -> Config:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return from_hydra(compose("config", [f"runs_dir={tmp_path / 'runs'}", *overrides]))
+
+    return build
+
+
+@pytest.fixture
+def tiny(config: Callable[..., Config]) -> Callable[..., Config]:
+    """The same, on top of a run of a few seconds."""
+    return lambda *overrides: config(*TINY, *overrides)
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`train("model=cnn", …)`: train.py in a process of its own, in a temporary folder."""
+
+    def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "train.py"), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "WANDB_MODE": "offline", **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return start

@@ -1,0 +1,70 @@
+import csv
+
+import pytest
+
+from cifar.runs.recorder import COLUMNS, Recorder, read_metrics
+
+METRICS = {"train/loss": 1.25, "train/acc": 0.5, "val/loss": 1.5, "val/acc": 0.4}
+
+
+class Sink:
+    def __init__(self):
+        self.rows = []
+
+    def log(self, row):
+        self.rows.append(row)
+
+
+def record(path, first, last, sink=None, epochs=5):
+    recorder = Recorder(path, epochs, 1000, sink or Sink())
+    recorder.begin(first)
+    for epoch in range(first, last):
+        recorder.epoch_started(epoch)
+        recorder.step_done(1000)
+        recorder.training_done()
+        recorder.epoch_done(epoch, 0.1, METRICS)
+    return recorder
+
+
+def test_each_epoch_is_a_row_on_disk_at_once_and_goes_to_the_sink(tmp_path):
+    path, sink = tmp_path / "metrics.csv", Sink()
+    record(path, 0, 2, sink)  # not closed: a crash would not close it either
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert tuple(rows[0]) == COLUMNS
+    assert {name: float(rows[0][name]) for name in METRICS} == METRICS
+    assert [row["epoch"] for row in sink.rows] == [1, 2]
+
+
+def test_going_on_drops_the_rows_of_epochs_that_are_done_again(tmp_path):
+    path = tmp_path / "metrics.csv"
+    record(path, 0, 3)
+    record(path, 1, 2)
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2]
+
+
+def test_a_row_cut_short_by_a_crash_is_not_read(tmp_path):
+    path = tmp_path / "metrics.csv"
+    record(path, 0, 2)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert [row["epoch"] for row in read_metrics(path)] == [1]
+    record(path, 1, 3)
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2, 3]
+
+
+def test_speed_counts_training_only(tmp_path, monkeypatch):
+    clock = iter([10.0, 12.0, 17.0])  # epoch starts, training ends, validation ends
+    recorder = Recorder(tmp_path / "metrics.csv", 1, 1000, Sink())
+    recorder.begin(0)
+    monkeypatch.setattr("cifar.runs.recorder.time.perf_counter", lambda: next(clock))
+    recorder.epoch_started(0)
+    recorder.training_done()
+    recorder.epoch_done(0, 0.1, METRICS)
+    row = read_metrics(tmp_path / "metrics.csv")[0]
+    assert row["images_per_second"] == pytest.approx(500)
+    assert row["seconds"] == pytest.approx(7)
+
+
+def test_no_file_is_no_rows(tmp_path):
+    assert read_metrics(tmp_path / "nothing.csv") == []

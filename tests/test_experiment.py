@@ -1,0 +1,350 @@
+"""Whole runs, small: trained for real, interrupted for real."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from settings import ROOT, TINY
+
+from cifar import data, experiment
+from cifar.backends.lightning import model
+from cifar.errors import TrainingDiverged, UserError
+from cifar.evaluation import evaluate
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import read_metrics
+
+
+def weights(folder, name="last"):
+    return torch.load(folder.checkpoints / f"{name}.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def test_a_run_learns_and_leaves_a_complete_folder(config):
+    run = config(*TINY[:2], "epochs=3", "batch_size=32", "tracker=none")
+    result = experiment.run(run)
+    folder = RunFolder.of(run)
+    assert result["test/accuracy"] > 0.8, "a small CNN learns the digits in three epochs"
+    names = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+    assert names == {
+        ".lock", "config.yaml", "manifest.json", "status.json", "result.json", "metrics.csv", "log.txt",
+        "predictions.npz", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "plots/curves.png",
+        "plots/confusion.png", "plots/augmented.png", "plots/mistakes.png",
+    }  # fmt: skip
+    assert folder.config == run
+    assert folder.result == json.loads(json.dumps(result))
+    assert folder.status["state"] == "done"
+
+
+def test_the_result_follows_from_the_predictions_and_the_metrics(tiny):
+    run = tiny()
+    result = experiment.run(run)
+    folder = RunFolder.of(run)
+    with np.load(folder.path / "predictions.npz") as predictions:
+        again = evaluate(predictions["logits"], predictions["labels"])
+    assert (again.accuracy, again.loss, again.confusion) == (
+        result["test/accuracy"],
+        result["test/loss"],
+        result["test/confusion"],
+    )
+    rows = read_metrics(folder.metrics)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert result["val/acc"] == max(row["val/acc"] for row in rows)
+    manifest = folder.read_json("manifest.json")
+    assert manifest["data"] == {
+        "fingerprint": result["data_fingerprint"],
+        "train": 256,
+        "validation": 200,
+        "test": 360,
+    }
+    assert {"torch", "numpy", "python"} <= manifest["starts"][0]["versions"].keys()
+
+
+def logits(run, folder, state):
+    """Of the test images, by weights `state`, computed without the code under test."""
+    splits = data.load(run.data)
+    network = model.build(run.model, 10, splits.mean, splits.std).eval()
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+    with torch.no_grad():
+        return network(torch.from_numpy(np.array(splits.test.images))).numpy()
+
+
+def test_the_best_checkpoint_by_validation_is_the_one_tested(tiny):
+    """At a learning rate that is too high, validation goes up and down, and best and last differ."""
+    run = tiny("epochs=4", "schedule=constant", "optimizer.lr=0.03", "precision=fp32", "seed=1")
+    result = experiment.run(run)
+    folder = RunFolder.of(run)
+    rows = read_metrics(folder.metrics)
+    best = max(rows, key=lambda row: row["val/acc"])["epoch"]
+    assert best != 4, "the test needs a run whose last epoch is not its best"
+    checkpoint = torch.load(folder.best_checkpoint, weights_only=True)
+    assert checkpoint["epoch"] + 1 == best == result["best_epoch"]
+    with np.load(folder.path / "predictions.npz") as predictions:
+        np.testing.assert_allclose(predictions["logits"], logits(run, folder, checkpoint["state_dict"]), atol=1e-3)
+        assert not np.allclose(predictions["logits"], logits(run, folder, weights(folder)), atol=1e-1)
+
+
+def test_the_same_config_again_is_shown_not_trained(tiny, caplog, monkeypatch):
+    run = tiny("epochs=1")
+    first = experiment.run(run)
+    before = RunFolder.of(run).last_checkpoint.stat().st_mtime_ns
+    logging.getLogger("cifar").propagate = True
+    monkeypatch.setattr(experiment.backends, "load", None)  # not even the framework is loaded
+    with caplog.at_level(logging.INFO, "cifar"):
+        assert experiment.run(run) == json.loads(json.dumps(first))
+    assert "Already done" in caplog.text
+    assert RunFolder.of(run).last_checkpoint.stat().st_mtime_ns == before
+
+
+def test_on_existing_fail_skip_and_rerun(tiny):
+    run = tiny("epochs=1")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    with pytest.raises(UserError, match=r"exists \(done\), and on_existing=fail"):
+        experiment.run(run.model_copy(update={"on_existing": "fail"}))
+    before = folder.last_checkpoint.stat().st_mtime_ns
+    experiment.run(run.model_copy(update={"on_existing": "rerun"}))
+    assert folder.last_checkpoint.stat().st_mtime_ns > before
+    assert len(folder.read_json("manifest.json")["starts"]) == 1, "a rerun starts from nothing"
+    (folder.path / "result.json").unlink()
+    assert experiment.run(run.model_copy(update={"on_existing": "skip"})) is None
+    assert folder.result is None, "an unfinished run is left alone"
+
+
+def test_a_moved_half_finished_run_still_knows_its_best_epoch(tiny, tmp_path):
+    run = tiny("epochs=4", "schedule=constant", "optimizer.lr=0.03", "precision=fp32", "seed=1")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    best = torch.load(folder.best_checkpoint, weights_only=True)["epoch"]
+    assert best < 3
+    moved = run.model_copy(update={"runs_dir": str(tmp_path / "elsewhere")})
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    folder = RunFolder.of(moved)
+    again_from_the_best_epoch_on(folder)
+    experiment.run(moved)
+    assert torch.load(folder.best_checkpoint, weights_only=True)["epoch"] == best
+    assert folder.result["best_epoch"] == best + 1
+
+
+def again_from_the_best_epoch_on(folder):
+    """As if the run had been killed right after its best epoch."""
+    (folder.path / "result.json").unlink()
+    shutil.copy(folder.best_checkpoint, folder.last_checkpoint)
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
+def test_a_damaged_checkpoint_is_told_with_a_way_out(tiny, name):
+    run = tiny("epochs=1")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    (folder.path / "result.json").unlink()
+    (folder.checkpoints / name).write_bytes((folder.checkpoints / name).read_bytes()[:1000])
+    with pytest.raises(UserError, match=rf"{name} cannot be read .*on_existing=rerun"):
+        experiment.run(run)
+    assert folder.status["state"] == "failed"
+
+
+def test_rows_that_were_lost_are_not_papered_over(tiny):
+    run = tiny("epochs=2")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    (folder.path / "result.json").unlink()
+    lines = folder.metrics.read_text().splitlines(keepends=True)
+    folder.metrics.write_text(lines[0] + lines[2])
+    with pytest.raises(UserError, match="lacks some of the first 2 epochs"):
+        experiment.run(run)
+
+
+def test_other_images_or_another_precision_do_not_finish_a_run(tiny):
+    run = tiny("epochs=1")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    (folder.path / "result.json").unlink()
+    manifest = folder.read_json("manifest.json")
+    manifest["data"]["fingerprint"] = "of other images"
+    folder.write_json("manifest.json", manifest)
+    with pytest.raises(UserError, match="was begun with images of other images, now "):
+        experiment.run(run)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        ["optimizer=sgd", "aug=strong"],
+        ["optimizer=adamw", "ema_decay=0.9", "clip_norm=1.0"],
+        ["optimizer=muon", "precision=fp32"],
+        ["model=vit_tiny", "model.drop_path=0.2", "aug=none", "data.train_size=64", "batch_size=32"],
+    ],
+    ids=["sgd-strong", "adamw-ema-clip", "muon-fp32", "vit-droppath"],
+)
+def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path, variant):
+    changed = {override.partition("=")[0] for override in variant} | {"epochs"}
+    if "model" in changed:
+        changed.add("model.width")
+    overrides = [*(o for o in TINY if o.partition("=")[0] not in changed), *variant, "epochs=3"]
+    whole = config(*overrides, "study=whole")
+    experiment.run(whole)
+    broken = config(*overrides, "study=broken")
+    killed_in_second_epoch(overrides, tmp_path)
+    folder = RunFolder.of(broken)
+    assert folder.result is None
+    assert torch.load(folder.last_checkpoint, weights_only=True)["epoch"] == 0
+    experiment.run(broken)
+    for name in ("last", "best"):
+        assert_same_weights(weights(folder, name), weights(RunFolder.of(whole), name))
+    columns = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc", "lr")
+    rows, expected = read_metrics(folder.metrics), read_metrics(RunFolder.of(whole).metrics)
+    assert [[row[c] for c in columns] for row in rows] == [[row[c] for c in columns] for row in expected]
+    assert len(folder.read_json("manifest.json")["starts"]) == 2
+
+
+# Runs train.py in this process and kills it for good (no handlers, no clean-up) in the second step of the second epoch.
+KILLED = """
+import os, runpy, signal, sys
+from pytorch_lightning import Callback, Trainer
+class Kill(Callback):
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.current_epoch == 1 and batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+original = Trainer.__init__
+def patched(self, *args, **kwargs):
+    kwargs["callbacks"] = [*kwargs["callbacks"], Kill()]
+    original(self, *args, **kwargs)
+Trainer.__init__ = patched
+sys.argv[0] = "train.py"
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+
+def killed_in_second_epoch(overrides, tmp_path):
+    arguments = [*overrides, "study=broken", f"runs_dir={tmp_path / 'runs'}"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def test_ctrl_c_is_recorded_and_resumable(tmp_path, config):
+    overrides = [*TINY, "epochs=200", f"runs_dir={tmp_path / 'runs'}"]
+    process = subprocess.Popen([sys.executable, "train.py", *overrides], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch   2"):  # the first epoch's checkpoint is written by now
+            process.send_signal(signal.SIGINT)
+            break
+    output = process.stdout.read()
+    assert process.wait() == 130
+    folder = RunFolder.of(config(*overrides))
+    assert folder.status["state"] == "interrupted"
+    assert "goes on from the last finished epoch" in output
+    assert folder.last_checkpoint.exists()
+
+
+def test_sigterm_is_an_interrupt_too(tmp_path, config):
+    overrides = [*TINY, "epochs=200", f"runs_dir={tmp_path / 'runs'}"]
+    process = subprocess.Popen([sys.executable, "train.py", *overrides], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch"):
+            process.terminate()
+            break
+    process.stdout.read()
+    assert process.wait() == 130
+    assert RunFolder.of(config(*overrides)).status["state"] == "interrupted"
+
+
+def test_a_loss_that_becomes_nan_ends_the_run_with_a_reason(tiny):
+    run = tiny("optimizer=sgd", "optimizer.lr=1e20", "schedule.warmup=0")
+    with pytest.raises(TrainingDiverged, match=r"the training loss became (nan|inf) in epoch 1, step \d+"):
+        experiment.run(run)
+    status = RunFolder.of(run).status
+    assert status["state"] == "failed"
+    assert "the training loss became" in status["reason"]
+    assert RunFolder.of(run).result is None
+    assert status["reason"] in RunFolder.of(run).log.read_text()
+
+
+def test_a_run_is_held_by_one_process(tiny, tmp_path):
+    run = tiny()
+    folder = RunFolder.of(run)
+    holder = "import sys, time; from pathlib import Path; from cifar.runs.folder import RunFolder\n"
+    holder += "with RunFolder(Path(sys.argv[1])).claimed(): print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(folder.path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match="is being run by process"):
+        experiment.run(run)
+    process.kill()
+    process.wait()
+    experiment.run(run)  # the kernel frees the lock of a process that is gone
+
+
+def test_ema_weights_are_what_is_validated_and_tested(tiny):
+    run = tiny("ema_decay=0.99", "precision=fp32")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    checkpoint = torch.load(folder.best_checkpoint, weights_only=True)
+    with np.load(folder.path / "predictions.npz") as predictions:
+        averaged = logits(run, folder, checkpoint["state_dict"])
+        np.testing.assert_allclose(predictions["logits"], averaged, atol=1e-3)
+        current = logits(run, folder, checkpoint["current_model_state"])
+        assert not np.allclose(predictions["logits"], current, atol=1e-2)
+
+
+def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_path):
+    """Data-parallel on two processes: the same batches, gradients averaged, so the same weights up to rounding."""
+    overrides = [
+        "data=digits", "data.train_size=64", "model=vit_tiny", "aug=basic", "epochs=1", "batch_size=32",
+        "precision=fp32", "tracker=none", "optimizer=sgd", "optimizer.lr=0.01", f"runs_dir={tmp_path / 'runs'}",
+    ]  # fmt: skip
+    for devices in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "train.py", *overrides, f"backend.devices={devices}", "backend.device=cpu"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("test accuracy") == 1, "one process reports"
+    one, two = (
+        weights(RunFolder.of(config(*overrides, f"backend.devices={devices}", "backend.device=cpu")))
+        for devices in (1, 2)
+    )
+    for name in one:
+        assert torch.allclose(one[name], two[name], atol=2e-5), name
+
+
+def test_workers_change_nothing(tiny):
+    alone, helped = tiny("aug=strong", "epochs=1"), tiny("aug=strong", "epochs=1", "backend.workers=2", "study=helped")
+    experiment.run(alone)
+    experiment.run(helped)
+    assert_same_weights(weights(RunFolder.of(alone)), weights(RunFolder.of(helped)))
+
+
+def test_the_log_holds_what_the_console_showed(tiny, capsys):
+    run = tiny("epochs=1")
+    logging.getLogger("cifar").handlers.clear()  # so that the handler is made anew, on pytest's stdout
+    experiment.run(run)
+    shown = capsys.readouterr().out
+    kept = RunFolder.of(run).log.read_text()
+    for line in shown.splitlines():
+        assert line.strip() in kept
+    assert "test accuracy" in kept
+
+
+def test_seconds_are_those_of_training(tiny):
+    run = tiny()
+    started = time.perf_counter()
+    result = experiment.run(run)
+    assert 0 < result["seconds"] < time.perf_counter() - started
+    assert result["images_per_second"] > 256 * 2 / result["seconds"]

@@ -1,0 +1,135 @@
+"""Train with the Lightning Trainer, from the last checkpoint if there is one."""
+
+import logging
+import warnings
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
+from pytorch_lightning.strategies import DDPStrategy
+from torch.utils.data import DataLoader
+
+from cifar.augment import Pipeline
+from cifar.backends import is_main_process
+from cifar.backends.lightning import checkpoints, hardware, loader, model
+from cifar.backends.lightning.checkpoints import AtomicIO, Checkpoint
+from cifar.backends.lightning.module import Classifier
+from cifar.config import Config
+from cifar.data import Splits, Subset
+from cifar.data.batches import TrainingBatches
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder
+from cifar.schedule import learning_rates
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+class _Loaders(pl.LightningDataModule):
+    """Loaders for this process's share of every batch, known only once the processes have met."""
+
+    def __init__(self, config: Config, batches: TrainingBatches, validation: Subset):
+        super().__init__()
+        self._config = config
+        self._batches = batches
+        self._validation = validation
+
+    def train_dataloader(self) -> DataLoader[loader.Batch]:
+        assert self.trainer
+        return loader.training(self._config, self._batches, self.trainer)
+
+    def val_dataloader(self) -> DataLoader[loader.Batch]:
+        assert self.trainer
+        return loader.evaluation(self._config, self._validation, self.trainer)
+
+
+class _Report(Callback):
+    """Tells the recorder what happens."""
+
+    def __init__(self, recorder: Recorder, batch_size: int):
+        self._recorder = recorder
+        self._batch_size = batch_size
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._recorder.begin(trainer.current_epoch)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._recorder.epoch_started(trainer.current_epoch)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        self._recorder.step_done(self._batch_size)
+        if trainer.is_last_batch:
+            if pl_module.device.type == "cuda":
+                torch.cuda.synchronize()
+            self._recorder.training_done()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._recorder.epoch_done(trainer.current_epoch, trainer.optimizers[0].param_groups[0]["lr"], metrics)
+
+
+def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
+    """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
+
+    Raises TrainingDiverged if the loss becomes NaN or infinite."""
+    _quieten()
+    classes = len(splits.class_names)
+    pipeline = Pipeline(config.aug, classes, splits.mean_colour)
+    batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
+    torch.manual_seed(config.seed)
+    network = model.build(config.model, classes, splits.mean, splits.std)
+    if config.backend.compile:
+        network.compile()
+    table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
+    trainer = _trainer(config, folder, recorder)
+    resumed = folder.last_checkpoint.exists()
+    if resumed:
+        for path in (folder.last_checkpoint, folder.best_checkpoint):
+            checkpoints.read(path)  # a damaged one is told before anything is written
+    if hardware.uses_gpu(config.backend):
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        trainer.fit(
+            Classifier(network, config, table, classes),
+            datamodule=_Loaders(config, batches, splits.validation),
+            ckpt_path=folder.last_checkpoint if resumed else None,
+            weights_only=True,
+        )
+    except SystemExit:
+        # Lightning catches an interrupt to shut down cleanly, then leaves the program.
+        raise KeyboardInterrupt from None
+
+
+def _trainer(config: Config, folder: RunFolder, recorder: Recorder) -> pl.Trainer:
+    gpu = hardware.uses_gpu(config.backend)
+    callbacks: list[Callback] = [_Report(recorder, config.batch_size)] if is_main_process() else []
+    if config.ema_decay is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
+    # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
+    # The best comes first, so that the last one knows of it.
+    callbacks += [Checkpoint(folder.checkpoints, "best", monitor="val/acc"), Checkpoint(folder.checkpoints, "last")]
+    parallel = config.backend.devices > 1
+    return pl.Trainer(
+        accelerator="gpu" if gpu else "cpu",
+        devices=config.backend.devices,
+        # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
+        strategy=DDPStrategy(broadcast_buffers=False) if parallel else "auto",
+        # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.
+        sync_batchnorm=gpu and parallel,
+        plugins=[AtomicIO()],
+        precision=PRECISIONS[hardware.precision(config, gpu)],  # type: ignore[arg-type]
+        max_epochs=config.epochs,
+        gradient_clip_val=config.clip_norm,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _quieten() -> None:
+    """Lightning's advice is for those who write Lightning code."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=rf"{name}\.")

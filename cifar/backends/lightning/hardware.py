@@ -1,0 +1,75 @@
+"""Which device and precision a run gets, and whether this machine can give what it asks for."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cifar.backends import Plan
+from cifar.backends.lightning import model
+from cifar.config import IMAGE_SIZE, Config, Lightning
+from cifar.errors import UserError
+from cifar.runs.manifest import cores, cpu_name
+
+MAX_WORKERS = 8
+
+
+def plan(config: Config, classes: int) -> Plan:
+    """What will be done with `config` on this machine. Raises UserError if it cannot be done."""
+    gpu = uses_gpu(config.backend)
+    _check_devices(config.backend, gpu)
+    network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {torch.get_num_threads()} threads)"
+    return Plan(
+        device=name if config.backend.devices == 1 else f"{name} x {config.backend.devices}",
+        precision=precision(config, gpu),
+        parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        flops=_flops(network),
+    )
+
+
+def uses_gpu(backend: Lightning) -> bool:
+    """Whether the run is on a GPU."""
+    return backend.device == "gpu" or (backend.device == "auto" and torch.cuda.is_available())
+
+
+def precision(config: Config, gpu: bool) -> str:
+    """fp32, bf16 or fp16. Raises UserError for one that the processor or GPU lacks."""
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else _cpu_has_bf16()
+    match config.precision:
+        case "auto":
+            return "bf16" if bf16 else "fp32"
+        case "bf16" if not bf16:
+            raise UserError("precision=bf16: this processor has no bf16 arithmetic; use auto or fp32.")
+        case "fp16" if not gpu:
+            raise UserError("precision=fp16 needs a GPU: on a processor, use auto, bf16 or fp32.")
+    return config.precision
+
+
+def workers(backend: Lightning) -> int:
+    """Processes that prepare batches: on a processor they would only take cores from the network."""
+    if backend.workers != "auto":
+        return backend.workers
+    return min(MAX_WORKERS, cores() // backend.devices) if uses_gpu(backend) else 0
+
+
+def _check_devices(backend: Lightning, gpu: bool) -> None:
+    if not gpu:
+        return
+    available = torch.cuda.device_count()
+    if available == 0:
+        raise UserError("backend.device=gpu: PyTorch sees no GPU here; use backend.device=auto or cpu.")
+    if backend.devices > available:
+        raise UserError(f"backend.devices={backend.devices}: there are only {available} GPUs.")
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bf16 is arithmetic of the processor rather than emulated."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _flops(network: torch.nn.Module) -> int:
+    """Of the forward pass of one image. Counted on the "meta" device: shapes only, no arithmetic."""
+    network = network.to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, device="meta"))
+    return int(counter.get_total_flops())

@@ -1,0 +1,72 @@
+"""Batches to PyTorch: which ones, in which order, and this device's share of them."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cifar.backends.lightning import hardware
+from cifar.config import Config
+from cifar.data import Subset
+from cifar.data.batches import EvaluationBatches, TrainingBatches
+
+EVALUATION_BATCH = 500
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+class EpochSteps(Sampler[int]):
+    """The steps from where training stands to the end of the epoch.
+
+    It asks how many steps are done instead of being told the epoch: Lightning tells a resumed run's sampler the
+    epoch before (seen with 2.6 and a checkpoint from the end of an epoch), which would repeat its batches."""
+
+    def __init__(self, steps_per_epoch: int, steps_done: Callable[[], int]):
+        self._steps = steps_per_epoch
+        self._done = steps_done
+
+    def __iter__(self) -> Iterator[int]:
+        done = self._done()
+        return iter(range(done, (done // self._steps + 1) * self._steps))
+
+    def __len__(self) -> int:
+        return self._steps
+
+
+class Share(Dataset[Batch]):
+    """Every `world`-th image of each batch: the whole batch is prepared and divided, so that it is the same batch
+    however many devices share it."""
+
+    def __init__(self, batches: TrainingBatches, rank: int, world: int):
+        self._batches = batches
+        self._rows = slice(rank, None, world)
+
+    def __getitem__(self, step: int) -> Batch:
+        images, labels = self._batches[step]
+        return np.ascontiguousarray(images[self._rows]), np.ascontiguousarray(labels[self._rows])
+
+
+def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> DataLoader[Batch]:
+    """Batches (images, labels) as tensors, epoch after epoch."""
+    workers = hardware.workers(config.backend)
+    shared = trainer.world_size > 1
+    return DataLoader(
+        Share(batches, trainer.global_rank, trainer.world_size) if shared else batches,  # type: ignore[arg-type]
+        batch_size=None,  # an item is a batch already
+        sampler=EpochSteps(batches.steps_per_epoch, lambda: trainer.global_step),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=hardware.uses_gpu(config.backend),
+    )
+
+
+def evaluation(config: Config, subset: Subset, trainer: pl.Trainer) -> DataLoader[Batch]:
+    """This device's share of the subset, in order."""
+    share = dataclasses.replace(subset, indices=subset.indices[trainer.global_rank :: trainer.world_size])
+    return DataLoader(
+        EvaluationBatches(share, EVALUATION_BATCH),  # type: ignore[arg-type]
+        batch_size=None,
+        pin_memory=hardware.uses_gpu(config.backend),
+    )

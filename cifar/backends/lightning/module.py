@@ -1,0 +1,84 @@
+"""A network with its loss, metrics and update rule, as Lightning wants them."""
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from cifar.backends.lightning import optimizer
+from cifar.backends.lightning.model import Network
+from cifar.config import Config
+from cifar.errors import TrainingDiverged
+
+
+class Classifier(pl.LightningModule):
+    """Trains a network by cross-entropy; measures loss and accuracy of every epoch."""
+
+    def __init__(self, network: Network, config: Config, learning_rates: np.ndarray, classes: int):
+        super().__init__()
+        self.network = network
+        self._config = config
+        self._learning_rates = learning_rates.tolist()
+        self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
+        self.train_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        self.val_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        step = self.trainer.global_step
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self._learning_rates[step]
+        # What dropout draws depends on the step alone, so that a resumed run draws what it would have drawn.
+        torch.manual_seed(step_seed(self._config.seed, step, self.global_rank))
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        images, labels = batch
+        logits = self.network(images).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
+        detached = loss.detach()
+        # Looking at a GPU's loss would make it wait, and several devices must stop together: there, the epoch's mean
+        # tells.
+        if detached.device.type == "cpu" and self.trainer.world_size == 1:
+            self._check(float(detached), batch_idx)
+        self.train_loss.update(detached, len(images))
+        self.train_acc.update(logits.detach(), labels if labels.ndim == 1 else labels.argmax(1))
+        return loss
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        images, labels = batch
+        logits = self.network(images).float()
+        self.val_loss.update(F.cross_entropy(logits, labels), len(images))
+        self.val_acc.update(logits, labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """The epoch's four figures. Validation ends each epoch, so those of training are complete, too; logged here
+        because Lightning calls the module's `on_train_epoch_end` only after the callbacks that want them."""
+        metrics = {
+            "train/loss": self.train_loss,
+            "train/acc": self.train_acc,
+            "val/loss": self.val_loss,
+            "val/acc": self.val_acc,
+        }
+        values = {name: metric.compute() for name, metric in metrics.items()}
+        self._check(float(values["train/loss"]), None)
+        self.log_dict(values)
+        for metric in metrics.values():
+            metric.reset()
+
+    def _check(self, loss: float, batch_idx: int | None) -> None:
+        if np.isfinite(loss):
+            return
+        where = f"epoch {self.current_epoch + 1}" + ("" if batch_idx is None else f", step {batch_idx + 1}")
+        raise TrainingDiverged(
+            f"the training loss became {loss} in {where}. A lower optimizer.lr, more schedule.warmup, "
+            f"clip_norm=1.0 or precision=fp32 may help."
+        )
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed for PyTorch's generator at one step on one device."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from cifar.backends.lightning import hardware
+from cifar.errors import UserError
+
+
+def test_the_plan_counts_parameters_and_flops(config):
+    plan = hardware.plan(config("model=cnn", "backend.device=cpu"), 10)
+    assert plan.parameters == 308_394
+    # Six 3x3 convolutions and a matrix, two operations for each multiplication and addition.
+    convolutions = [(32, 3, 32), (32, 32, 32), (16, 32, 64), (16, 64, 64), (8, 64, 128), (8, 128, 128)]
+    by_hand = sum(2 * side**2 * 9 * inputs * outputs for side, inputs, outputs in convolutions) + 2 * 2048 * 10
+    assert plan.flops == by_hand
+
+
+def test_attention_is_counted(config):
+    plan = hardware.plan(config("model=vit_tiny", "backend.device=cpu"), 10)
+    tokens, width, depth = 65, 192, 12
+    matrices = 2 * tokens * width * (3 * width + width + 8 * width) * depth
+    attention = 2 * 2 * tokens * tokens * width * depth
+    embedding = 2 * 64 * 48 * width + 2 * width * 10
+    assert plan.flops == pytest.approx(matrices + attention + embedding, rel=1e-3)
+
+
+def test_auto_precision_is_bf16_exactly_where_the_processor_has_it(config):
+    has = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    assert hardware.precision(config("precision=auto"), gpu=False) == ("bf16" if has else "fp32")
+
+
+def test_a_precision_that_is_not_there_is_refused(config, monkeypatch):
+    with pytest.raises(UserError, match="needs a GPU"):
+        hardware.precision(config("precision=fp16"), gpu=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    with pytest.raises(UserError, match="no bf16"):
+        hardware.precision(config("precision=bf16"), gpu=False)
+    assert hardware.precision(config("precision=auto"), gpu=False) == "fp32"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(config):
+    with pytest.raises(UserError, match="PyTorch sees no GPU"):
+        hardware.plan(config("backend.device=gpu"), 10)
+
+
+def test_workers_do_not_take_cores_from_a_processor_that_trains(config):
+    assert hardware.workers(config("backend.device=cpu").backend) == 0
+    assert hardware.workers(config("backend.device=cpu", "backend.workers=3").backend) == 3

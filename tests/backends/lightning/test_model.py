@@ -1,0 +1,104 @@
+import pytest
+import torch
+
+from cifar.backends.lightning import model
+from cifar.errors import UserError
+
+# Hand-computed or published counts for 10 classes at 32x32: ResNets as in timm less the stem (7x7 -> 3x3).
+PARAMETERS = {
+    "cnn": 308_394,
+    "resnet18": 11_173_962,
+    "resnet50": 23_520_842,
+    "wrn16_4": 2_748_890,
+    "vit_tiny": 5_362_762,
+    "vit_small": 21_342_346,
+}
+
+
+def build(config, name, classes=10, **overrides):
+    chosen = config(f"model={name}", *(f"model.{k}={v}" for k, v in overrides.items())).model
+    return model.build(chosen, classes, (125, 123, 114), (63, 62, 67))
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
+def test_networks_have_the_published_size_and_give_a_logit_a_class(config, name, parameters):
+    torch.manual_seed(0)
+    network = build(config, name)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    with torch.no_grad():
+        logits = network.eval()(torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8))
+    assert logits.shape == (2, 10)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "wrn16_4"])
+def test_small_images_are_not_shrunk_by_the_stem(config, name):
+    network = build(config, name)
+    sizes = []
+    stages = network.body.layer1 if name == "resnet18" else network.body.stages[0]
+    stages.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[-1]))
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 32, 32, 3))
+    assert sizes == [32]
+
+
+def test_normalisation_is_part_of_the_network(config):
+    """Raw pixels and normalised ones through the bare body agree, and uint8 is as good as float."""
+    torch.manual_seed(0)
+    network = build(config, "cnn").eval()
+    images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    by_hand = (images.double() - torch.tensor([125.0, 123, 114])) / torch.tensor([63.0, 62, 67])
+    with torch.no_grad():
+        expected = network.body(by_hand.permute(0, 3, 1, 2).float())
+        assert torch.allclose(network(images), expected, atol=1e-5)
+        assert torch.equal(network(images), network(images.float()))
+
+
+def test_weights_and_activations_are_channels_last(config):
+    network = build(config, "resnet18")
+    assert network.body.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    seen = []
+    network.body.layer2.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    with torch.no_grad():
+        network.eval()(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_batch_norm_means_what_pytorch_users_expect(config):
+    norms = [m for m in build(config, "resnet18").modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-5)}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "wrn16_4", "vit_tiny"])
+def test_drop_path_and_dropout_reach_the_network(config, name):
+    network = build(config, name, drop_path=0.3, dropout=0.2)
+    rates = {type(m).__name__: getattr(m, "drop_prob", None) for m in network.modules() if "DropPath" in str(type(m))}
+    assert rates.get("DropPath"), "no stochastic depth"
+    images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        assert not torch.equal(network.train()(images), network(images))
+
+
+def test_any_network_of_timm_by_name(config):
+    chosen = config("model=timm", "model.architecture=convnext_atto", "+model.arguments.drop_rate=0.1").model
+    network = model.build(chosen, 7, (0, 0, 0), (1, 1, 1))
+    assert network.eval()(torch.zeros(1, 32, 32, 3)).shape == (1, 7)
+    assert network.body.head.drop.p == 0.1
+
+
+def test_a_transformer_of_timm_is_built_for_small_images(config):
+    chosen = config("model=timm", "model.architecture=vit_tiny_patch16_224").model
+    assert model.build(chosen, 10, (0, 0, 0), (1, 1, 1)).body.patch_embed.img_size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.architecture=resnet_18"], "timm has no such network. Did you mean 'resnet18'"),
+        (["model.architecture=inception_v3"], "cannot take images of 32x32 pixels"),
+        (["model.architecture=resnet18", "+model.arguments.colour=3"], "cannot be built"),
+    ],
+)
+def test_what_timm_cannot_build_is_refused(config, overrides, message):
+    with pytest.raises(UserError, match=message):
+        model.build(config("model=timm", *overrides).model, 10, (0, 0, 0), (1, 1, 1))

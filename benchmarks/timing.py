@@ -1,0 +1,22 @@
+"""Measure several sides in turns, so that a noisy machine is noisy to all of them, and print their ratios."""
+
+import statistics
+import sys
+from collections.abc import Callable
+
+
+def compare(title: str, rounds: int, reference: str, **sides: Callable[[], float]) -> None:
+    """Print each side's median rate (items/s, larger is better), its range, and its ratio to `reference`."""
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name, measure in sides.items():
+            sys.stderr.write(f"\r{title}: round {number + 1}/{rounds}, {name}\033[K")
+            rates[name].append(measure())
+    sys.stderr.write("\r\033[K")
+    base = statistics.median(rates[reference])
+    width = max(map(len, sides))
+    print(title)
+    for name, values in rates.items():
+        rate = statistics.median(values)
+        spread = f"({min(values):,.0f} to {max(values):,.0f})"
+        print(f"  {name:<{width}}  {rate:10,.0f}/s  {spread:<20}  {rate / base:6.2f} x {reference}", flush=True)

@@ -21,6 +21,7 @@ from pydantic import (
 from cifar.errors import UserError, nearest
 
 IMAGE_SIZE = 32  # pixels a side, of every data set here
+VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
@@ -240,6 +241,27 @@ class Lightning(Section):
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="processes that prepare batches")
     compile: bool = Field(description="torch.compile the network")
 
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+class Keras(Section):
+    """Keras 3 on one of its engines."""
+
+    name: Literal["keras"]
+    engine: Literal["tensorflow", "jax", "torch"]
+    device: Literal["auto", "cpu", "gpu"]
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="threads that prepare batches")
+    compile: Literal["auto"] | bool = Field(description="compile the training step: XLA, or torch.compile")
+
+    @property
+    def label(self) -> str:
+        return self.name if self.engine == "tensorflow" else f"{self.name}_{self.engine}"
+
+
+Backend = Annotated[Lightning | Keras, Field(discriminator="name")]
+
 
 class Data(Section):
     """Which images, and how they are divided."""
@@ -279,13 +301,13 @@ class Config(Section):
     aug: Augmentation
     optimizer: Optimizer
     schedule: Schedule
-    backend: Lightning
+    backend: Backend
     data: Data
     tracker: Annotated[Wandb | NoTracker, Field(discriminator="name")]
     seed: Seed
     epochs: Annotated[int, Field(gt=0, le=100_000)]
     batch_size: PositiveInt = Field(description="images a step, over all devices together")
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"]
     label_smoothing: BelowOne
     clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
     ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
@@ -295,15 +317,27 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> "Config":
-        if self.batch_size % self.backend.devices:
+        if isinstance(self.backend, Lightning) and self.batch_size % self.backend.devices:
             raise ValueError(
                 f"batch_size {self.batch_size} must be divisible by backend.devices {self.backend.devices}"
             )
         return self
 
+    @model_validator(mode="after")
+    def _keras_can_do_it(self) -> "Config":
+        if isinstance(self.backend, Keras):
+            if isinstance(self.model, Timm):
+                raise ValueError(
+                    "model=timm: timm's networks are PyTorch's; use backend=lightning, or with backend=keras one of "
+                    "cnn, resnet18, resnet50, wrn16_4, vit_tiny, vit_small"
+                )
+            if self.precision == "fp16":
+                raise ValueError("precision=fp16: only backend=lightning scales the loss for it; Keras has bf16")
+        return self
+
     @property
     def run_name(self) -> str:
-        """`resnet18-randaug-sgd-cifar10-s0-1a2b3c4d`: readable choices, then a hash of every choice that can change
+        """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can change
         the result (not where it is kept, who watches it, or how many workers feed it)."""
         identity = self.model_dump(
             exclude={
@@ -313,8 +347,8 @@ class Config(Section):
             }
         )
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, f"s{self.seed}")
-        return "-".join((*choices, digest))
+        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, self.backend.label)
+        return "-".join((*choices, f"s{self.seed}", digest))
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -358,7 +392,7 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
     return [s for a in typing.get_args(annotation) for s in _sections(a)]
 
 
-_VARIANTS = ("model", "optimizer", "schedule", "tracker")
+_VARIANTS = ("model", "optimizer", "schedule", "backend", "tracker")
 
 
 def _explain(error: Any) -> str:

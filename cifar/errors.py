@@ -11,6 +11,15 @@ class UserError(ValueError):
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
 
+    @classmethod
+    def at(cls, loss: float, epoch: int, step: int | None) -> "TrainingDiverged":
+        """`epoch` and `step` are 0-based; no step: seen in the epoch's mean."""
+        where = f"epoch {epoch + 1}" + ("" if step is None else f", step {step + 1}")
+        return cls(
+            f"the training loss became {loss} in {where}. A lower optimizer.lr, more schedule.warmup, "
+            f"clip_norm=1.0 or precision=fp32 may help."
+        )
+
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the allowed spelling closest to `given`, or nothing."""

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from cifar import backends, console, data, plots, samples, tracking
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
-from cifar.config import Config
+from cifar.config import Config, Lightning
 from cifar.data import CLASSES, Splits
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
@@ -34,10 +34,10 @@ def run(config: Config, swept: bool = False) -> dict[str, Any] | None:
 
     Raises UserError before anything is trained or written if the config cannot be run here, and TrainingDiverged."""
     if not backends.is_main_process():
-        _take_part(backends.load(config.backend.name), config)
+        _take_part(backends.load(config.backend), config)
         return None
     console.log_to_console()
-    if swept and config.backend.devices > 1:
+    if swept and isinstance(config.backend, Lightning) and config.backend.devices > 1:
         # The helper processes are started with this process's command line: each would run the whole sweep.
         raise UserError("backend.devices>1 cannot be swept over with -m; start such runs one by one.")
     folder = RunFolder.of(config)
@@ -50,7 +50,7 @@ def run(config: Config, swept: bool = False) -> dict[str, Any] | None:
     data.check(config.data, config.batch_size)
     tracking.check(config)
     Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
-    backend = backends.load(config.backend.name)
+    backend = backends.load(config.backend)
     plan = backend.plan(config, CLASSES[config.data.name])
     splits = data.load(config.data)
     with folder.claimed():
@@ -86,7 +86,7 @@ def _settle_existing(folder: RunFolder, config: Config, splits: Splits, plan: Pl
         raise UserError(f"{folder.path} exists ({state}), and on_existing=fail.")
     if config.on_existing == "rerun":
         folder.clear()
-    elif folder.last_checkpoint.exists():
+    elif folder.resumable:
         _check_continuity(folder, splits, plan)
         log.info("Resuming %s (%s).", folder.path, state)
 

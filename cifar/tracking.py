@@ -78,7 +78,7 @@ class WandbTracker:
             resume="allow",
             name=folder.path.name,
             group=config.study,
-            job_type=config.backend.name,
+            job_type=config.backend.label,
             tags=[config.model.label, config.aug.name, config.optimizer.name, config.data.name],
             config=config.model_dump(),
             dir=folder.path,

@@ -2,13 +2,17 @@
 
 import importlib
 import os
+import resource
+import sys
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 import numpy as np
 
-from cifar.config import Config
+from cifar.config import Backend as Choice
+from cifar.config import Config, Keras
 from cifar.data import Splits
+from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 
@@ -33,15 +37,50 @@ class Backend(Protocol):
         """Train, from the folder's last checkpoint if it has one; leave the best checkpoint there."""
 
     def predict(self, config: Config, splits: Splits, folder: RunFolder, images: np.ndarray) -> np.ndarray:
-        """Logits float32 [N, classes] of uint8 images [N, 32, 32, 3] by the best checkpoint."""
+        """Logits [N, classes] of uint8 images [N, 32, 32, 3] by the best checkpoint: float32, or float64 in fp64."""
+
+    def take(self, config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> dict[str, np.ndarray]:
+        """The weights of the folder's best (or last) checkpoint, in PyTorch's names and layouts."""
+
+    def put(self, config: Config, splits: Splits, folder: RunFolder, arrays: dict[str, np.ndarray]) -> None:
+        """Make weights, as `take` gives them, the folder's best checkpoint."""
 
     def peak_memory(self, config: Config) -> int:
         """Bytes: of GPU memory since `fit` began if one is used, else of this process since it began."""
 
 
-def load(name: str) -> Backend:
-    """The backend `name`, with its framework."""
-    return cast(Backend, importlib.import_module(f"cifar.backends.{name}"))
+def load(choice: Choice) -> Backend:
+    """The chosen backend, with its framework.
+
+    Raises UserError if another framework is in this process already (TensorFlow and PyTorch's compiler crash in one
+    process), or the framework is not installed."""
+    framework = choice.engine if isinstance(choice, Keras) else "torch"
+    if _loaded.setdefault("framework", framework) != framework:
+        raise UserError(
+            f"backend={choice.label}: this process works with {_loaded['framework']} already, and a process can have "
+            f"only one framework. Start the runs one by one instead of with -m."
+        )
+    if isinstance(choice, Keras):
+        os.environ["KERAS_BACKEND"] = choice.engine
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greetings are for its developers
+        if choice.device == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        return cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"backend={choice.label}: the package {error.name} is not installed; "
+            f"`pip install -e '.[jax]'` installs JAX, `pip install -e .` the others."
+        ) from None
+
+
+_loaded: dict[str, str] = {}  # the framework of this process, once there is one
+
+
+def peak_resident_memory() -> int:
+    """Bytes of this process's memory, at most, since it began."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def is_main_process() -> bool:

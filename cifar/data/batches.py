@@ -7,7 +7,7 @@ import numpy as np
 from cifar.augment import Pipeline
 from cifar.data import Subset
 
-_ORDER, _AUGMENTATION = 0, 1  # independent streams of random numbers
+ORDER, AUGMENTATION, WEIGHTS = 0, 1, 2  # independent streams of random numbers
 
 
 def generator(seed: int, stream: int, epoch: int, index: int = 0) -> np.random.Generator:
@@ -42,12 +42,12 @@ class TrainingBatches:
             raise IndexError(step)
         epoch, index = divmod(step, self.steps_per_epoch)
         rows = self.order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        rng = generator(self._seed, _AUGMENTATION, epoch, index)
+        rng = generator(self._seed, AUGMENTATION, epoch, index)
         return self._pipeline(self._subset.images[rows], self._subset.labels[rows], rng)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """What `order` remembers: the subset's indices in the order in which an epoch takes them."""
-        return generator(self._seed, _ORDER, epoch).permutation(self._subset.indices)
+        return generator(self._seed, ORDER, epoch).permutation(self._subset.indices)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in vars(self).items() if k != "order"}  # a worker process keeps its own

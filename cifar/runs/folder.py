@@ -24,8 +24,6 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.checkpoints = path / "checkpoints"
-        self.last_checkpoint = self.checkpoints / "last.ckpt"
-        self.best_checkpoint = self.checkpoints / "best.ckpt"
         self.metrics = path / "metrics.csv"
         self.plots = path / "plots"
         self.log = path / "log.txt"
@@ -49,6 +47,11 @@ class RunFolder:
     def status(self) -> dict[str, Any] | None:
         """{state: running|done|failed|interrupted, reason, pid, host, time}; None if the run was never started."""
         return self.read_json("status.json")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a state to go on from."""
+        return any(path.suffix != ".new" for path in self.checkpoints.glob("last.*"))
 
     @property
     def exists(self) -> bool:

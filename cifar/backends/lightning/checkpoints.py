@@ -11,6 +11,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from cifar.errors import UserError
 
 
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
 class AtomicIO(TorchCheckpointIO):
     """Writes beside the destination, then renames. Lightning writes to the system's temporary folder, which is often
     on another disk: from there a file is copied, and a kill leaves half of it."""

@@ -9,19 +9,20 @@ from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
+from cifar import initial
 from cifar.augment import Pipeline
 from cifar.backends import is_main_process
-from cifar.backends.lightning import checkpoints, hardware, loader, model
+from cifar.backends.lightning import checkpoints, hardware, loader, model, weights
 from cifar.backends.lightning.checkpoints import AtomicIO, Checkpoint
 from cifar.backends.lightning.module import Classifier
-from cifar.config import Config
+from cifar.config import Config, Timm
 from cifar.data import Splits, Subset
 from cifar.data.batches import TrainingBatches
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 from cifar.schedule import learning_rates
 
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed", "fp64": "64-true"}
 
 
 class _Loaders(pl.LightningDataModule):
@@ -63,8 +64,9 @@ class _Report(Callback):
             self._recorder.training_done()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self._recorder.epoch_done(trainer.current_epoch, trainer.optimizers[0].param_groups[0]["lr"], metrics)
+        assert isinstance(pl_module, Classifier)
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self._recorder.epoch_done(trainer.current_epoch, lr, pl_module.epoch_metrics)
 
 
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
@@ -75,15 +77,21 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     classes = len(splits.class_names)
     pipeline = Pipeline(config.aug, classes, splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # what timm's own networks start from
     network = model.build(config.model, classes, splits.mean, splits.std)
+    if not isinstance(config.model, Timm):
+        shapes = {name: array.shape for name, array in weights.read(network).items()}
+        weights.write(network, initial.weights(config.model, shapes, config.seed))
+    if config.precision == "fp64":
+        network.double()  # already here: Lightning copies the network for its average before it converts it
     if config.backend.compile:
         network.compile()
     table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
     trainer = _trainer(config, folder, recorder)
-    resumed = folder.last_checkpoint.exists()
+    last = folder.checkpoints / checkpoints.LAST
+    resumed = last.exists()
     if resumed:
-        for path in (folder.last_checkpoint, folder.best_checkpoint):
+        for path in (last, folder.checkpoints / checkpoints.BEST):
             checkpoints.read(path)  # a damaged one is told before anything is written
     if hardware.uses_gpu(config.backend):
         torch.cuda.reset_peak_memory_stats()
@@ -91,7 +99,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
         trainer.fit(
             Classifier(network, config, table, classes),
             datamodule=_Loaders(config, batches, splits.validation),
-            ckpt_path=folder.last_checkpoint if resumed else None,
+            ckpt_path=last if resumed else None,
             weights_only=True,
         )
     except SystemExit:

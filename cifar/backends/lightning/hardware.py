@@ -32,7 +32,7 @@ def uses_gpu(backend: Lightning) -> bool:
 
 
 def precision(config: Config, gpu: bool) -> str:
-    """fp32, bf16 or fp16. Raises UserError for one that the processor or GPU lacks."""
+    """fp32, bf16, fp16 or fp64. Raises UserError for one that the processor or GPU lacks."""
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else _cpu_has_bf16()
     match config.precision:
         case "auto":

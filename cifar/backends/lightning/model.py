@@ -12,10 +12,8 @@ from timm.models.resnetv2 import ResNetV2
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import nn
 
-from cifar.config import IMAGE_SIZE, Cnn, Model, ResNet, Timm, VisionTransformer
+from cifar.config import IMAGE_SIZE, VIT_WIDTHS, Cnn, Model, ResNet, Timm, VisionTransformer
 from cifar.errors import UserError, nearest
-
-_VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
 
 
 class Network(nn.Module):
@@ -70,9 +68,16 @@ def _cnn(model: Cnn, classes: int) -> nn.Module:
             channels = width
         body.add_module(f"pool{stage}", nn.MaxPool2d(2))
         body.add_module(f"dropout{stage}", nn.Dropout(dropout))
-    body.add_module("flatten", nn.Flatten())
+    body.add_module("flatten", _Flatten())
     body.add_module("fc", nn.Linear(channels * (IMAGE_SIZE // 8) ** 2, classes))
     return body
+
+
+class _Flatten(nn.Module):
+    """[B, C, H, W] -> [B, H*W*C]: the order in which channels-last pixels lie, so that nothing is copied."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.permute(0, 2, 3, 1).flatten(1)
 
 
 def _resnet(model: ResNet, classes: int) -> nn.Module:
@@ -120,7 +125,7 @@ def _padded_conv(inputs: int, outputs: int, kernel_size: int, **arguments: objec
 
 
 def _vision_transformer(model: VisionTransformer, classes: int) -> nn.Module:
-    width, heads = _VIT_WIDTHS[model.name]
+    width, heads = VIT_WIDTHS[model.name]
     return TimmVisionTransformer(
         img_size=IMAGE_SIZE,
         patch_size=model.patch_size,

@@ -24,9 +24,15 @@ class Classifier(pl.LightningModule):
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
         self.train_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
         self.val_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        self.epoch_metrics: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None)
+
+    def on_train_start(self) -> None:
+        # Only now: whenever a module is moved, torchmetrics falls back to float32.
+        for metric in (self.train_loss, self.val_loss):
+            metric.set_dtype(torch.float64)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         step = self.trainer.global_step
@@ -37,7 +43,7 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
         images, labels = batch
-        logits = self.network(images).float()
+        logits = _at_least_float32(self.network(images))
         loss = F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
         detached = loss.detach()
         # Looking at a GPU's loss would make it wait, and several devices must stop together: there, the epoch's mean
@@ -50,7 +56,7 @@ class Classifier(pl.LightningModule):
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         images, labels = batch
-        logits = self.network(images).float()
+        logits = _at_least_float32(self.network(images))
         self.val_loss.update(F.cross_entropy(logits, labels), len(images))
         self.val_acc.update(logits, labels)
 
@@ -64,19 +70,19 @@ class Classifier(pl.LightningModule):
             "val/acc": self.val_acc,
         }
         values = {name: metric.compute() for name, metric in metrics.items()}
-        self._check(float(values["train/loss"]), None)
+        self.epoch_metrics = {name: float(value) for name, value in values.items()}  # Lightning keeps float32
+        self._check(self.epoch_metrics["train/loss"], None)
         self.log_dict(values)
         for metric in metrics.values():
             metric.reset()
 
     def _check(self, loss: float, batch_idx: int | None) -> None:
-        if np.isfinite(loss):
-            return
-        where = f"epoch {self.current_epoch + 1}" + ("" if batch_idx is None else f", step {batch_idx + 1}")
-        raise TrainingDiverged(
-            f"the training loss became {loss} in {where}. A lower optimizer.lr, more schedule.warmup, "
-            f"clip_norm=1.0 or precision=fp32 may help."
-        )
+        if not np.isfinite(loss):
+            raise TrainingDiverged.at(loss, self.current_epoch, batch_idx)
+
+
+def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

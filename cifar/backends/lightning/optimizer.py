@@ -1,9 +1,11 @@
 """The update rules, as PyTorch optimizers over parameter groups."""
 
+import functools
 from typing import Any
 
 import timm.optim
 import torch
+from timm.optim import muon
 
 from cifar.backends.lightning.model import Network
 from cifar.config import AdamW, Muon, Optimizer, Sgd
@@ -43,13 +45,27 @@ def _muon(optimizer: Muon, network: Network) -> torch.optim.Optimizer:
         {"params": decayed_heads, "weight_decay": optimizer.weight_decay, "use_fallback": True},
         {"params": [named[n] for n in named if n in free], "weight_decay": 0.0, "use_fallback": True},
     ]
-    return timm.optim.Muon(
+    return _Muon(
         groups,
         lr=optimizer.lr,
         momentum=optimizer.momentum,
         nesterov=optimizer.nesterov,
         fallback_lr_scale=optimizer.adamw_lr_ratio,
     )
+
+
+class _Muon(timm.optim.Muon):
+    """timm orthogonalises in bf16, whatever the weights are; float64 weights, which are for proofs, in float64."""
+
+    def step(self, closure: Any = None) -> Any:
+        if self.param_groups[0]["params"][0].dtype != torch.float64:
+            return super().step(closure)
+        reduced = muon.zeropower_via_newtonschulz
+        muon.zeropower_via_newtonschulz = functools.partial(reduced, dtype=torch.float64)
+        try:
+            return super().step(closure)
+        finally:
+            muon.zeropower_via_newtonschulz = reduced
 
 
 def _not_decayed(network: Network) -> set[str]:

@@ -1,0 +1,65 @@
+"""Checkpoints that are whole or not there."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cifar.errors import UserError
+
+LAST, BEST = "last.npz", "best.keras"
+
+_PROGRESS = "progress"  # epochs done, best validation accuracy
+
+
+def save(path: Path, variables: list[keras.Variable], epochs: int, best: float) -> None:
+    """Everything that training goes on from: `variables` in their order, and how far it has come."""
+    arrays = {f"{i} {v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(variables)}
+    temporary = path.with_suffix(".npz.new")
+    with temporary.open("wb") as file:
+        np.savez(file, **{_PROGRESS: np.array([epochs, best]), **arrays})
+    _put(temporary, path)
+
+
+def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
+    """Set `variables` to what `save` saved; returns (epochs done, best validation accuracy).
+
+    Raises UserError if the file is damaged or of another network."""
+    try:
+        with np.load(path) as file:
+            epochs, best = file[_PROGRESS].tolist()
+            values = [file[name] for name in file.files if name != _PROGRESS]
+        if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
+            raise ValueError("its arrays are not those of this network and optimizer")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return int(epochs), best
+
+
+def save_network(path: Path, network: keras.Model) -> None:
+    """As a .keras file, which Keras reads without our code (vision transformers need `cifar.backends.keras.model`)."""
+    temporary = path.with_name(f".{path.stem}.new.keras")  # Keras insists on the suffix
+    network.save(temporary)
+    _put(temporary, path)
+
+
+def load_network(path: Path) -> keras.Model:
+    """What `save_network` saved. Raises UserError if it is missing or damaged."""
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # a damaged file can raise almost anything
+        raise _unreadable(path, error) from None
+
+
+def _put(temporary: Path, path: Path) -> None:
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read ({error}); on_existing=rerun starts the run over.")

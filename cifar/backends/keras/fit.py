@@ -1,0 +1,142 @@
+"""Train with Keras's `fit`, from the last checkpoint if there is one."""
+
+import contextlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from cifar import initial
+from cifar.augment import Pipeline
+from cifar.backends.keras import checkpoints, hardware, loader, model, weights
+from cifar.backends.keras.loader import EpochBatches
+from cifar.backends.keras.module import Classifier
+from cifar.config import Config
+from cifar.data import Splits
+from cifar.data.batches import TrainingBatches
+from cifar.errors import TrainingDiverged
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder
+from cifar.schedule import learning_rates
+
+_NAMES = {"loss": "train/loss", "accuracy": "train/acc", "val_loss": "val/loss", "val_accuracy": "val/acc"}
+
+
+class _Order(keras.callbacks.Callback):
+    """Tells the batches which epoch it is."""
+
+    def __init__(self, batches: EpochBatches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches.epoch = epoch
+
+
+class _Report(keras.callbacks.Callback):
+    """Tells the recorder what happens; stops a training that has diverged."""
+
+    def __init__(self, recorder: Recorder, first_epoch: int, config: Config):
+        super().__init__()
+        self._recorder = recorder
+        self._first_epoch = first_epoch
+        self._batch_size = config.batch_size
+        self._epoch = first_epoch
+        # Looking at a GPU's loss would make it wait: there, the epoch's mean tells.
+        self._every_step = not hardware.uses_gpu(config.backend)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._recorder.begin(self._first_epoch)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+        self._recorder.epoch_started(epoch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._every_step:
+            self._check(float(logs["loss"]), batch)
+        self._recorder.step_done(self._batch_size)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._recorder.training_done()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        metrics = {ours: float(logs[theirs]) for theirs, ours in _NAMES.items()}
+        self._check(metrics["train/loss"], None)
+        self._recorder.epoch_done(epoch, self.model.last_learning_rate, metrics)
+
+    def _check(self, loss: float, step: int | None) -> None:
+        if not np.isfinite(loss):
+            raise TrainingDiverged.at(loss, self._epoch, step)
+
+
+class _Averages(keras.callbacks.Callback):
+    """Validates the averaged weights."""
+
+    def __init__(self, classifier: Classifier):
+        super().__init__()
+        self._classifier = classifier
+        self._stack = contextlib.ExitStack()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._stack.enter_context(self._classifier.averaged())
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._stack.close()
+
+
+class _Checkpoints(keras.callbacks.Callback):
+    """Writes the best network by validation accuracy, then the last state, at the end of an epoch."""
+
+    def __init__(self, classifier: Classifier, folder: RunFolder, best: float):
+        super().__init__()
+        self._classifier = classifier
+        self._folder = folder.checkpoints
+        self._best = best
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs["val_accuracy"] > self._best:
+            self._best = float(logs["val_accuracy"])
+            with self._classifier.averaged():
+                checkpoints.save_network(self._folder / checkpoints.BEST, self._classifier.network)
+        checkpoints.save(self._folder / checkpoints.LAST, self._classifier.state, epoch + 1, self._best)
+
+
+def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
+    """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
+
+    Raises TrainingDiverged if the loss becomes NaN or infinite."""
+    hardware.configure(config)
+    pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)
+    batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
+    trained = classifier(config, splits)
+    epochs_done, best = 0, -1.0
+    if (folder.checkpoints / checkpoints.LAST).exists():
+        checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before anything else
+        epochs_done, best = checkpoints.restore(folder.checkpoints / checkpoints.LAST, trained.state)
+    training = loader.training(config, batches)
+    trained.fit(
+        training,
+        validation_data=loader.evaluation(splits.validation),
+        epochs=config.epochs,
+        initial_epoch=epochs_done,
+        shuffle=False,  # the batches have their order
+        callbacks=[
+            _Order(training),
+            _Report(recorder, epochs_done, config),
+            _Averages(trained),
+            _Checkpoints(trained, folder, best),
+        ],
+        verbose=0,
+    )
+
+
+def classifier(config: Config, splits: Splits) -> Classifier:
+    """The network with its first weights, ready to be trained."""
+    keras.utils.set_random_seed(config.seed)  # dropout
+    network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
+    shapes = {name: array.shape for name, array in weights.read(network).items()}
+    weights.write(network, initial.weights(config.model, shapes, config.seed))
+    steps = len(splits.train) // config.batch_size * config.epochs
+    rates = learning_rates(config.schedule, config.optimizer.lr, steps)
+    return Classifier(network, config, rates, hardware.jit(config.backend))

@@ -1,0 +1,123 @@
+"""Which device and precision a run gets, and whether this machine can give what it asks for."""
+
+import math
+
+import keras
+
+from cifar.backends import Plan
+from cifar.backends.keras import model
+from cifar.config import Config, Keras
+from cifar.errors import UserError
+from cifar.runs.manifest import cores, cpu_name
+
+MAX_WORKERS = 8
+
+_ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def plan(config: Config, classes: int) -> Plan:
+    """What will be done with `config` on this machine. Raises UserError if it cannot be done."""
+    gpu = uses_gpu(config.backend)
+    if config.backend.device == "gpu" and not gpus():
+        raise UserError(
+            f"backend.device=gpu: {_ENGINES[config.backend.engine]} sees no GPU here; use backend.device=auto or cpu."
+        )
+    configure(config)
+    network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores()} threads)"
+    return Plan(
+        device=f"{name}, {_ENGINES[config.backend.engine]}",
+        precision=precision(config),
+        parameters=sum(math.prod(v.shape) for v in network.trainable_variables),
+        flops=_flops(network),
+    )
+
+
+def configure(config: Config) -> None:
+    """Set Keras to the precision of the run. To be called before a network is built."""
+    chosen = precision(config)
+    floatx = "float64" if chosen == "fp64" else "float32"
+    if config.backend.engine == "jax":
+        import jax
+
+        jax.config.update("jax_enable_x64", chosen == "fp64")
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy("mixed_bfloat16" if chosen == "bf16" else floatx)
+    keras.config.disable_traceback_filtering()
+
+
+def precision(config: Config) -> str:
+    """fp32, bf16 or fp64."""
+    if config.precision != "auto":
+        return config.precision
+    # On a processor, bf16 is the slower one for convolutions (benchmarks/keras_defaults.py).
+    return "bf16" if uses_gpu(config.backend) else "fp32"
+
+
+def jit(backend: Keras) -> bool:
+    """Whether the training step is compiled."""
+    if backend.compile != "auto":
+        return backend.compile
+    # On a processor, XLA makes TensorFlow's convolutions slower (benchmarks/keras_defaults.py).
+    return backend.engine == "jax" or (backend.engine == "tensorflow" and uses_gpu(backend))
+
+
+def uses_gpu(backend: Keras) -> bool:
+    """Whether the run is on a GPU."""
+    return backend.device != "cpu" and bool(gpus())
+
+
+def workers(backend: Keras) -> int:
+    """Threads that prepare batches: on a processor, more would only take cores from the network."""
+    if backend.workers != "auto":
+        return backend.workers
+    return min(MAX_WORKERS, cores()) if uses_gpu(backend) else 1
+
+
+def gpus() -> list[str]:
+    """Names of the GPUs that the engine sees."""
+    match keras.config.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            found = tf.config.list_physical_devices("GPU")
+            return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found]
+        case "jax":
+            import jax
+
+            return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+        case _:
+            import torch
+
+            return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def peak_gpu_memory() -> int:
+    """Bytes of the first GPU's memory, at most, so far in this process."""
+    match keras.config.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+        case "jax":
+            import jax
+
+            return int(jax.devices()[0].memory_stats()["peak_bytes_in_use"])
+        case _:
+            import torch
+
+            return torch.cuda.max_memory_allocated()
+
+
+def _flops(network: keras.Model) -> int:
+    """Of the forward pass of one image: matrix products and convolutions, as PyTorch's counter counts them."""
+    return sum(_layer_flops(layer) for layer in network.layers)
+
+
+def _layer_flops(layer: keras.layers.Layer) -> int:
+    if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
+        return 2 * math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+    if "DotProductAttention" in type(layer).__name__:
+        _, tokens, heads, width = layer.output.shape
+        return 2 * 2 * tokens * tokens * heads * width
+    return 0

@@ -1,0 +1,52 @@
+"""Batches to Keras."""
+
+import keras
+import numpy as np
+
+from cifar.config import Config
+from cifar.data import Subset
+from cifar.data.batches import EvaluationBatches, TrainingBatches
+from cifar.backends.keras import hardware
+
+EVALUATION_BATCH = 500
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+class EpochBatches(keras.utils.PyDataset):
+    """The batches of one epoch; `epoch` (0-based) is set before it begins."""
+
+    def __init__(self, batches: TrainingBatches, workers: int):
+        super().__init__(workers=workers)
+        self._batches = batches
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self._batches.steps_per_epoch
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches[self.epoch * len(self) + index]
+
+
+class SubsetBatches(keras.utils.PyDataset):
+    """A subset in order."""
+
+    def __init__(self, subset: Subset):
+        super().__init__()
+        self._batches = EvaluationBatches(subset, EVALUATION_BATCH)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches[index]
+
+
+def training(config: Config, batches: TrainingBatches) -> EpochBatches:
+    """Batches (images, labels) of one epoch after another."""
+    return EpochBatches(batches, hardware.workers(config.backend))
+
+
+def evaluation(subset: Subset) -> SubsetBatches:
+    """The subset, in order."""
+    return SubsetBatches(subset)

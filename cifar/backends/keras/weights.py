@@ -1,0 +1,34 @@
+"""A network's weights as NumPy arrays, in PyTorch's names and layouts."""
+
+import keras
+import numpy as np
+
+_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+          "moving_variance": "running_var"}  # fmt: skip
+_TO_PYTORCH = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a convolution's and of a linear layer's kernel; others stay
+_FROM_PYTORCH = {4: (2, 3, 1, 0), 2: (1, 0)}
+
+
+def name_of(variable: keras.Variable) -> str:
+    """What PyTorch calls the variable: `conv1/kernel` is `conv1.weight`, `tokens/pos_embed` is `pos_embed`."""
+    *_, layer, kind = variable.path.split("/")
+    if kind in ("cls_token", "pos_embed"):
+        return kind
+    return f"{layer}.{_NAMES.get(kind, kind)}"
+
+
+def read(network: keras.Model) -> dict[str, np.ndarray]:
+    """Every weight and running statistic, by name."""
+    return {name_of(v): _moved(keras.ops.convert_to_numpy(v), _TO_PYTORCH) for v in network.weights}
+
+
+def write(network: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+    """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
+    variables = {name_of(v): v for v in network.weights}
+    assert arrays.keys() == variables.keys(), f"names differ: {sorted(arrays.keys() ^ variables.keys())[:5]}"
+    for name, array in arrays.items():
+        variables[name].assign(_moved(array, _FROM_PYTORCH))
+
+
+def _moved(array: np.ndarray, axes: dict[int, tuple[int, ...]]) -> np.ndarray:
+    return np.array(array.transpose(axes.get(array.ndim, range(array.ndim))), order="C")

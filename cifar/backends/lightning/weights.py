@@ -1,0 +1,28 @@
+"""A network's weights as NumPy arrays, in PyTorch's names and layouts."""
+
+import numpy as np
+import torch
+
+from cifar.backends.lightning.model import Network
+
+_COUNTERS = "num_batches_tracked"  # of batch norms, which do not use them
+
+
+def read(network: Network) -> dict[str, np.ndarray]:
+    """Every weight and running statistic, by name."""
+    return {
+        name: value.detach().cpu().numpy().copy()
+        for name, value in network.body.state_dict().items()
+        if not name.endswith(_COUNTERS)
+    }
+
+
+def write(network: Network, arrays: dict[str, np.ndarray]) -> None:
+    """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
+    state = network.body.state_dict()
+    names = {name for name in state if not name.endswith(_COUNTERS)}
+    assert arrays.keys() == names, f"names differ: {sorted(arrays.keys() ^ names)[:5]}"
+    with torch.no_grad():
+        for name, array in arrays.items():
+            assert array.shape == state[name].shape, f"{name}: {array.shape}, not {tuple(state[name].shape)}"
+            state[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))

@@ -1,0 +1,154 @@
+"""Whether a config is the same experiment in both frameworks: the same network, the same batches, the same training."""
+
+import contextlib
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cifar import backends, data, isolation
+from cifar.config import Backend, Config
+from cifar.data import CLASSES
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder, read_metrics
+from cifar.tracking import NoTracker
+
+STEPS = 20
+
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was compared."""
+
+    what: str
+    difference: float  # relative to the largest value where that is above 1
+    allowed: float  # 0: equal to the last bit
+
+    @property
+    def equal(self) -> bool:
+        return self.difference <= self.allowed
+
+    def __str__(self) -> str:
+        found = "equal to the last bit" if self.difference == 0 else f"differ by {self.difference:.1e}"
+        allowed = f"{self.allowed:.0e}" if self.allowed else "nothing"
+        return f"{found:<22} (allowed: {allowed})" + ("" if self.equal else "  NOT EQUAL")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a backend makes of given weights."""
+
+    logits32: np.ndarray
+    logits64: np.ndarray
+    weights: Weights  # read back from its checkpoint
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a backend's `fit` leaves, step by step."""
+
+    losses: np.ndarray  # [STEPS, 2]: of the batch, and of the validation images after it
+    learning_rates: np.ndarray
+    weights: Weights  # after the last step; averaged, if the config averages
+
+
+def check(config: Config, one: Backend, other: Backend) -> list[Finding]:
+    """Compare `config` in two backends, each in a process of its own."""
+    configs = proof(config, one), proof(config, other)
+    with isolation.process() as first, isolation.process() as second:
+        processes = first, second
+        trainings = [p.submit(train, c).result() for p, c in zip(processes, configs, strict=True)]
+        trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
+        networks = [p.submit(carry, c, trained).result() for p, c in zip(processes, configs, strict=True)]
+    return [*_of_networks(trained, *networks), *_of_trainings(*trainings)]
+
+
+def proof(config: Config, backend: Backend) -> Config:
+    """`config` as far as it can be compared to the last digits: in float64; without dropout, for which each framework
+    draws its own masks; in epochs of one small batch, so that the run's record has a line for every step."""
+    model = config.model.model_dump()
+    still = {name: [0.0] * 3 if config.model.name == "cnn" else 0.0 for name in ("dropout", "drop_path") if name in model}
+    classes = CLASSES[config.data.name]  # a stratified subset has at least one image of each
+    changes = {
+        "model": model | still,
+        "backend": backend.model_dump(),
+        # Scaled with the batch: where training is unstable, rounding grows from step to step.
+        "optimizer": config.optimizer.model_dump() | {"lr": config.optimizer.lr * classes / config.batch_size},
+        "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
+        "precision": "fp64",
+        "epochs": STEPS,
+        "batch_size": classes,
+    }
+    return Config.model_validate(config.model_dump() | changes)
+
+
+def train(config: Config) -> Training:
+    """Train `config` as train.py would, in a folder that is thrown away."""
+    backend = backends.load(config.backend)
+    splits = data.load(config.data)
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        folder.start(config)
+        with contextlib.closing(Recorder(folder.metrics, config.epochs, config.batch_size, NoTracker())) as recorder:
+            backend.fit(config, splits, folder, recorder)
+        rows = read_metrics(folder.metrics)
+        return Training(
+            losses=np.array([[row["train/loss"], row["val/loss"]] for row in rows]),
+            learning_rates=np.array([row["lr"] for row in rows]),
+            weights=backend.take(config, splits, folder, last=True),
+        )
+
+
+def carry(config: Config, weights: Weights) -> Network:
+    """Give `weights` to the backend's network; see what it makes of images, and what comes back."""
+    backend = backends.load(config.backend)
+    splits = data.load(config.data)
+    images = splits.train.images[splits.train.indices]
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        folder.start(config)
+        logits = {}
+        for precision in ("fp64", "fp32"):
+            chosen = config.model_copy(update={"precision": precision})
+            backend.put(chosen, splits, folder, weights)
+            logits[precision] = backend.predict(chosen, splits, folder, images)
+        return Network(logits["fp32"], logits["fp64"], backend.take(chosen, splits, folder))
+
+
+def table(findings: list[Finding]) -> str:
+    """A line a finding."""
+    width = max(len(finding.what) for finding in findings)
+    return "\n".join(f"  {f.what:<{width}}  {f}" for f in findings)
+
+
+def _of_networks(weights: Weights, one: Network, other: Network) -> list[Finding]:
+    return [
+        Finding("weights carried there and back", max(_apart(n.weights, weights) for n in (one, other)), 0),
+        Finding("logits of the same weights, float32", _difference(one.logits32, other.logits32), 1e-4),
+        Finding("logits of the same weights, float64", _difference(one.logits64, other.logits64), 1e-9),
+    ]
+
+
+def _of_trainings(one: Training, other: Training) -> list[Finding]:
+    return [
+        Finding(f"learning rates of {STEPS} steps", _difference(one.learning_rates, other.learning_rates), 0),
+        Finding(f"training losses of {STEPS} steps, float64", _difference(one.losses[:, 0], other.losses[:, 0]), 1e-12),
+        Finding(f"validation losses after each, float64", _difference(one.losses[:, 1], other.losses[:, 1]), 1e-12),
+        Finding(f"weights after {STEPS} steps, float64", _apart(one.weights, other.weights), 1e-12),
+    ]
+
+
+def _apart(one: Weights, other: Weights) -> float:
+    """The largest difference over all weights; infinite if these are not the same weights."""
+    if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
+        return math.inf
+    return max(_difference(one[name], other[name]) for name in one)
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference, relative to the largest value where that is above 1."""
+    return float(np.abs(one - other).max() / max(np.abs(one).max(), 1.0))

@@ -337,8 +337,8 @@ class Config(Section):
 
     @property
     def run_name(self) -> str:
-        """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can change
-        the result (not where it is kept, who watches it, or how many workers feed it)."""
+        """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
+        change the result (not where it is kept, who watches it, or how many workers feed it)."""
         identity = self.model_dump(
             exclude={
                 **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker"), True),

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,21 @@ def logged_to(path: Path) -> Iterator[None]:
         for logger in loggers():
             logger.removeHandler(handler)
         handler.close()
+
+
+@contextlib.contextmanager
+def native_messages_dropped() -> Iterator[None]:
+    """Keep what C++ code writes to stderr from the console: when it is imported, TensorFlow greets its developers,
+    whatever its log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from cifar.config import Cnn, Model, ResNet, Timm, VisionTransformer
+from cifar.config import Model, ResNet, Timm, VisionTransformer
 from cifar.data.batches import WEIGHTS, generator
 
 Shapes = dict[str, tuple[int, ...]]

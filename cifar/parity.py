@@ -3,13 +3,16 @@
 import contextlib
 import math
 import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cifar import backends, data, isolation
-from cifar.config import Backend, Config
+from cifar.config import Config
 from cifar.data import CLASSES
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
@@ -56,26 +59,31 @@ class Training:
     weights: Weights  # after the last step; averaged, if the config averages
 
 
-def check(config: Config, one: Backend, other: Backend) -> list[Finding]:
-    """Compare `config` in two backends, each in a process of its own."""
-    configs = proof(config, one), proof(config, other)
+def check(one: Config, other: Config) -> list[Finding]:
+    """Compare two configs, the same but for their backends, each in a process of its own."""
+    configs = proof(one), proof(other)
     with isolation.process() as first, isolation.process() as second:
         processes = first, second
-        trainings = [p.submit(train, c).result() for p, c in zip(processes, configs, strict=True)]
+        trainings = _of_each(processes, configs, train)
         trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
-        networks = [p.submit(carry, c, trained).result() for p, c in zip(processes, configs, strict=True)]
+        networks = _of_each(processes, configs, carry, trained)
     return [*_of_networks(trained, *networks), *_of_trainings(*trainings)]
 
 
-def proof(config: Config, backend: Backend) -> Config:
+def _of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any, *more: Any) -> list[Any]:
+    """What `task` gives for each config, worked at side by side."""
+    futures = [process.submit(task, config, *more) for process, config in zip(processes, configs, strict=True)]
+    return [future.result() for future in futures]
+
+
+def proof(config: Config) -> Config:
     """`config` as far as it can be compared to the last digits: in float64; without dropout, for which each framework
     draws its own masks; in epochs of one small batch, so that the run's record has a line for every step."""
     model = config.model.model_dump()
-    still = {name: [0.0] * 3 if config.model.name == "cnn" else 0.0 for name in ("dropout", "drop_path") if name in model}
+    still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if name.startswith("drop")}
     classes = CLASSES[config.data.name]  # a stratified subset has at least one image of each
     changes = {
         "model": model | still,
-        "backend": backend.model_dump(),
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
         "optimizer": config.optimizer.model_dump() | {"lr": config.optimizer.lr * classes / config.batch_size},
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
@@ -137,7 +145,7 @@ def _of_trainings(one: Training, other: Training) -> list[Finding]:
     return [
         Finding(f"learning rates of {STEPS} steps", _difference(one.learning_rates, other.learning_rates), 0),
         Finding(f"training losses of {STEPS} steps, float64", _difference(one.losses[:, 0], other.losses[:, 0]), 1e-12),
-        Finding(f"validation losses after each, float64", _difference(one.losses[:, 1], other.losses[:, 1]), 1e-12),
+        Finding("validation losses after each, float64", _difference(one.losses[:, 1], other.losses[:, 1]), 1e-12),
         Finding(f"weights after {STEPS} steps, float64", _apart(one.weights, other.weights), 1e-12),
     ]
 

@@ -1,5 +1,6 @@
 """Name -> backend. A framework is imported only when its backend is chosen, and only one in a process."""
 
+import contextlib
 import importlib
 import os
 import resource
@@ -9,6 +10,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from cifar import console
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
 from cifar.data import Splits
@@ -62,11 +64,12 @@ def load(choice: Choice) -> Backend:
         )
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greetings are for its developers
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         if choice.device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
-        return cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
+        with console.native_messages_dropped() if framework == "tensorflow" else contextlib.nullcontext():
+            return cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
     except ModuleNotFoundError as error:
         raise UserError(
             f"backend={choice.label}: the package {error.name} is not installed; "

@@ -43,7 +43,7 @@ class _Report(keras.callbacks.Callback):
         self._batch_size = config.batch_size
         self._epoch = first_epoch
         # Looking at a GPU's loss would make it wait: there, the epoch's mean tells.
-        self._every_step = not hardware.uses_gpu(config.backend)
+        self._every_step = not hardware.uses_gpu(config)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._recorder.begin(self._first_epoch)
@@ -133,10 +133,10 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
 
 def classifier(config: Config, splits: Splits) -> Classifier:
     """The network with its first weights, ready to be trained."""
-    keras.utils.set_random_seed(config.seed)  # dropout
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
+    model.seed_dropout(network, config.seed)
     shapes = {name: array.shape for name, array in weights.read(network).items()}
     weights.write(network, initial.weights(config.model, shapes, config.seed))
     steps = len(splits.train) // config.batch_size * config.epochs
     rates = learning_rates(config.schedule, config.optimizer.lr, steps)
-    return Classifier(network, config, rates, hardware.jit(config.backend))
+    return Classifier(network, config, rates, hardware.jit(config))

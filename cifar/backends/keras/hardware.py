@@ -17,16 +17,14 @@ _ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 def plan(config: Config, classes: int) -> Plan:
     """What will be done with `config` on this machine. Raises UserError if it cannot be done."""
-    gpu = uses_gpu(config.backend)
-    if config.backend.device == "gpu" and not gpus():
-        raise UserError(
-            f"backend.device=gpu: {_ENGINES[config.backend.engine]} sees no GPU here; use backend.device=auto or cpu."
-        )
+    gpu, engine = uses_gpu(config), _ENGINES[settings(config).engine]
+    if settings(config).device == "gpu" and not gpu:
+        raise UserError(f"backend.device=gpu: {engine} sees no GPU here; use backend.device=auto or cpu.")
     configure(config)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores()} threads)"
     return Plan(
-        device=f"{name}, {_ENGINES[config.backend.engine]}",
+        device=f"{name}, {engine}",
         precision=precision(config),
         parameters=sum(math.prod(v.shape) for v in network.trainable_variables),
         flops=_flops(network),
@@ -37,7 +35,7 @@ def configure(config: Config) -> None:
     """Set Keras to the precision of the run. To be called before a network is built."""
     chosen = precision(config)
     floatx = "float64" if chosen == "fp64" else "float32"
-    if config.backend.engine == "jax":
+    if settings(config).engine == "jax":
         import jax
 
         jax.config.update("jax_enable_x64", chosen == "fp64")
@@ -51,27 +49,35 @@ def precision(config: Config) -> str:
     if config.precision != "auto":
         return config.precision
     # On a processor, bf16 is the slower one for convolutions (benchmarks/keras_defaults.py).
-    return "bf16" if uses_gpu(config.backend) else "fp32"
+    return "bf16" if uses_gpu(config) else "fp32"
 
 
-def jit(backend: Keras) -> bool:
+def settings(config: Config) -> Keras:
+    """This backend's part of the config."""
+    assert isinstance(config.backend, Keras)
+    return config.backend
+
+
+def jit(config: Config) -> bool:
     """Whether the training step is compiled."""
+    backend = settings(config)
     if backend.compile != "auto":
         return backend.compile
     # On a processor, XLA makes TensorFlow's convolutions slower (benchmarks/keras_defaults.py).
-    return backend.engine == "jax" or (backend.engine == "tensorflow" and uses_gpu(backend))
+    return backend.engine == "jax" or (backend.engine == "tensorflow" and uses_gpu(config))
 
 
-def uses_gpu(backend: Keras) -> bool:
+def uses_gpu(config: Config) -> bool:
     """Whether the run is on a GPU."""
-    return backend.device != "cpu" and bool(gpus())
+    return settings(config).device != "cpu" and bool(gpus())
 
 
-def workers(backend: Keras) -> int:
+def workers(config: Config) -> int:
     """Threads that prepare batches: on a processor, more would only take cores from the network."""
-    if backend.workers != "auto":
-        return backend.workers
-    return min(MAX_WORKERS, cores()) if uses_gpu(backend) else 1
+    chosen = settings(config).workers
+    if chosen != "auto":
+        return chosen
+    return min(MAX_WORKERS, cores()) if uses_gpu(config) else 1
 
 
 def gpus() -> list[str]:

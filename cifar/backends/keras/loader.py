@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
+from cifar.backends.keras import hardware
 from cifar.config import Config
 from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
-from cifar.backends.keras import hardware
 
 EVALUATION_BATCH = 500
 
@@ -44,7 +44,7 @@ class SubsetBatches(keras.utils.PyDataset):
 
 def training(config: Config, batches: TrainingBatches) -> EpochBatches:
     """Batches (images, labels) of one epoch after another."""
-    return EpochBatches(batches, hardware.workers(config.backend))
+    return EpochBatches(batches, hardware.workers(config))
 
 
 def evaluation(subset: Subset) -> SubsetBatches:

@@ -1,6 +1,7 @@
 """The networks, as functional Keras models that take raw pixels. Layers have the names of timm's parameters."""
 
 import math
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,14 @@ def build(model: Model, classes: int, mean: Sequence[float], std: Sequence[float
     to_unit = layers.Rescaling(*_scale_and_offset(mean, std), dtype=keras.config.floatx(), name="normalise")
     logits = _body(model, classes, to_unit(pixels))
     return keras.Model(pixels, logits, name=model.name)
+
+
+def seed_dropout(network: keras.Model, seed: int) -> None:
+    """Let `seed` decide what every dropout layer draws. (Keras's own `set_random_seed` imports TensorFlow, whatever
+    the engine.)"""
+    for layer in network.layers:
+        if isinstance(layer, layers.Dropout):
+            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name}".encode()), 0])
 
 
 def _scale_and_offset(mean: Sequence[float], std: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +166,7 @@ def _attention(x: Tensor, name: str, heads: int) -> Tensor:
 class Tokens(layers.Layer):
     """[B, patches, width] -> [B, 1 + patches, width]: a class token before the patches, a position added to each."""
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, int, int]) -> None:
         _, patches, width = input_shape
         self.cls_token = self.add_weight(shape=(1, 1, width), initializer="zeros", name="cls_token")
         self.pos_embed = self.add_weight(shape=(1, patches + 1, width), initializer="zeros", name="pos_embed")

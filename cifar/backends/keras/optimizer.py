@@ -12,6 +12,7 @@ from cifar.backends.keras.weights import name_of
 from cifar.config import AdamW, Muon, Optimizer, Sgd
 
 Tensor = Any  # of whichever engine
+State = tuple[keras.Variable, ...]  # what a rule remembers of a parameter
 
 
 class StepTable(keras.optimizers.schedules.LearningRateSchedule):
@@ -36,12 +37,10 @@ def build(
 class _Update(keras.optimizers.Optimizer):
     """What the three have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
 
-    def __init__(
-        self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None
-    ):
+    def __init__(self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None):
         super().__init__(learning_rate=StepTable(learning_rates), name=optimizer.name)
         self._clip_norm = clip_norm
-        self._settings = optimizer
+        self._settings: Any = optimizer
         self._classifier = [layer for layer in network.layers if layer.weights][-1].name
         self.build(network.trainable_variables)
 
@@ -50,11 +49,10 @@ class _Update(keras.optimizers.Optimizer):
         self._decays = [self._settings.weight_decay if _is_decayed(v) else 0.0 for v in variables]
         self._states = [self._state(v) for v in variables]
 
-    def _state(self, variable: keras.Variable) -> tuple[keras.Variable, ...]:
-        """What the rule remembers of a parameter."""
+    def _state(self, variable: keras.Variable) -> State:
         raise NotImplementedError
 
-    def _remembered(self, variable: keras.Variable, *names: str) -> tuple[keras.Variable, ...]:
+    def _remembered(self, variable: keras.Variable, *names: str) -> State:
         return tuple(self.add_variable_from_reference(variable, name) for name in names)
 
     def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
@@ -65,9 +63,9 @@ class _Update(keras.optimizers.Optimizer):
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype)
-        self._update(gradient, variable, rate, self._decays[index], *self._states[index])
+        self._update(gradient, variable, rate, self._decays[index], self._states[index])
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, *state: Any) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
         raise NotImplementedError
 
     def _follow(self, average: Any, value: Tensor, momentum: float) -> Tensor:
@@ -77,10 +75,11 @@ class _Update(keras.optimizers.Optimizer):
         return moved
 
     def _adam(
-        self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, mean: Any, square: Any,
-        beta1: float, beta2: float, epsilon: float, nesterov: bool,
+        self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State,
+        beta1: float, beta2: float, epsilon: float, nesterov: bool = False,
     ) -> None:  # fmt: skip
         """Adam with decoupled decay; with `nesterov`, as timm's NAdamW."""
+        mean, square = state
         step = ops.cast(self.iterations + 1, variable.dtype)
         moved = self._follow(mean, gradient, beta1)
         squared = square * beta2 + gradient * gradient * (1 - beta2)
@@ -92,10 +91,10 @@ class _Update(keras.optimizers.Optimizer):
 
 
 class _Sgd(_Update):
-    def _state(self, variable: keras.Variable) -> tuple[keras.Variable, ...]:
+    def _state(self, variable: keras.Variable) -> State:
         return self._remembered(variable, "velocity")
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, *state: Any) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
         (velocity,) = state
         momentum = self._settings.momentum
         if decay:
@@ -106,20 +105,18 @@ class _Sgd(_Update):
 
 
 class _AdamW(_Update):
-    def _state(self, variable: keras.Variable) -> tuple[keras.Variable, ...]:
+    def _state(self, variable: keras.Variable) -> State:
         return self._remembered(variable, "mean", "square")
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, *state: Any) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
         s = self._settings
-        self._adam(gradient, variable, rate, decay, *state, s.beta1, s.beta2, s.epsilon, nesterov=False)
+        self._adam(gradient, variable, rate, decay, state, s.beta1, s.beta2, s.epsilon)
 
 
 class _Muon(_Update):
     """timm's: a convolution is the matrix [out, in*height*width]; the classifier and what is no matrix go to Adam."""
 
-    _ADAM = {"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-7}  # timm's defaults
-
-    def _state(self, variable: keras.Variable) -> tuple[keras.Variable, ...]:
+    def _state(self, variable: keras.Variable) -> State:
         return self._remembered(variable, *(("momentum",) if self._is_matrix(variable) else ("mean", "square")))
 
     def _is_matrix(self, variable: keras.Variable) -> bool:
@@ -131,11 +128,12 @@ class _Muon(_Update):
         small, large = sorted((math.prod(variable.shape[:-1]), outputs))
         return inputs > 1 and small >= 4 and large / small <= 128
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, *state: Any) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
         s = self._settings
         if len(state) == 2:
-            slower = rate * s.adamw_lr_ratio
-            self._adam(gradient, variable, slower, decay, *state, **self._ADAM, nesterov=s.nesterov)
+            # timm's defaults
+            betas, epsilon = (0.9, 0.95), 1e-7
+            self._adam(gradient, variable, rate * s.adamw_lr_ratio, decay, state, *betas, epsilon, s.nesterov)
             return
         moved = self._follow(state[0], gradient, s.momentum)
         direction = gradient + s.momentum * (moved - gradient) if s.nesterov else moved
@@ -157,7 +155,7 @@ _NEWTON_SCHULZ = (
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearly orthogonal matrix next to `matrix`, by Newton-Schulz: in bf16 as timm does it, in float64 for proofs."""
+    """The nearly orthogonal matrix next to `matrix`, by Newton-Schulz: in bf16 as timm does it; in fp64, in float64."""
     x = ops.cast(matrix, "float64" if keras.config.floatx() == "float64" else "bfloat16")
     tall = x.shape[0] > x.shape[1]
     if tall:

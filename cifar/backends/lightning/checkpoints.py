@@ -10,7 +10,6 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from cifar.errors import UserError
 
-
 LAST, BEST = "last.ckpt", "best.ckpt"
 
 

@@ -15,7 +15,7 @@ from cifar.runs.folder import RunFolder
 def predict(config: Config, splits: Splits, folder: RunFolder, images: np.ndarray) -> np.ndarray:
     """Logits [N, classes] of uint8 images [N, 32, 32, 3], in the precision of the training; given as float32, or as
     float64 if it is fp64."""
-    gpu = hardware.uses_gpu(config.backend)
+    gpu = hardware.uses_gpu(config)
     device = torch.device("cuda" if gpu else "cpu")
     network = restored(config, splits, folder, checkpoints.BEST)
     precision = hardware.precision(config, gpu)
@@ -32,6 +32,6 @@ def predict(config: Config, splits: Splits, folder: RunFolder, images: np.ndarra
 
 def peak_memory(config: Config) -> int:
     """Bytes: of GPU memory since `fit` began if one is used, else resident in this process since it began."""
-    if hardware.uses_gpu(config.backend):
+    if hardware.uses_gpu(config):
         return torch.cuda.max_memory_allocated()
     return peak_resident_memory()

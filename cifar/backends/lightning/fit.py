@@ -84,7 +84,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
         weights.write(network, initial.weights(config.model, shapes, config.seed))
     if config.precision == "fp64":
         network.double()  # already here: Lightning copies the network for its average before it converts it
-    if config.backend.compile:
+    if hardware.settings(config).compile:
         network.compile()
     table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
     trainer = _trainer(config, folder, recorder)
@@ -93,7 +93,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     if resumed:
         for path in (last, folder.checkpoints / checkpoints.BEST):
             checkpoints.read(path)  # a damaged one is told before anything is written
-    if hardware.uses_gpu(config.backend):
+    if hardware.uses_gpu(config):
         torch.cuda.reset_peak_memory_stats()
     try:
         trainer.fit(
@@ -108,17 +108,17 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
 
 
 def _trainer(config: Config, folder: RunFolder, recorder: Recorder) -> pl.Trainer:
-    gpu = hardware.uses_gpu(config.backend)
+    gpu = hardware.uses_gpu(config)
     callbacks: list[Callback] = [_Report(recorder, config.batch_size)] if is_main_process() else []
     if config.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.
     callbacks += [Checkpoint(folder.checkpoints, "best", monitor="val/acc"), Checkpoint(folder.checkpoints, "last")]
-    parallel = config.backend.devices > 1
+    parallel = hardware.settings(config).devices > 1
     return pl.Trainer(
         accelerator="gpu" if gpu else "cpu",
-        devices=config.backend.devices,
+        devices=hardware.settings(config).devices,
         # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
         strategy=DDPStrategy(broadcast_buffers=False) if parallel else "auto",
         # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.

@@ -14,20 +14,28 @@ MAX_WORKERS = 8
 
 def plan(config: Config, classes: int) -> Plan:
     """What will be done with `config` on this machine. Raises UserError if it cannot be done."""
-    gpu = uses_gpu(config.backend)
-    _check_devices(config.backend, gpu)
+    gpu = uses_gpu(config)
+    backend = settings(config)
+    _check_devices(backend, gpu)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {torch.get_num_threads()} threads)"
     return Plan(
-        device=name if config.backend.devices == 1 else f"{name} x {config.backend.devices}",
+        device=name if backend.devices == 1 else f"{name} x {backend.devices}",
         precision=precision(config, gpu),
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
         flops=_flops(network),
     )
 
 
-def uses_gpu(backend: Lightning) -> bool:
+def settings(config: Config) -> Lightning:
+    """This backend's part of the config."""
+    assert isinstance(config.backend, Lightning)
+    return config.backend
+
+
+def uses_gpu(config: Config) -> bool:
     """Whether the run is on a GPU."""
+    backend = settings(config)
     return backend.device == "gpu" or (backend.device == "auto" and torch.cuda.is_available())
 
 
@@ -44,11 +52,12 @@ def precision(config: Config, gpu: bool) -> str:
     return config.precision
 
 
-def workers(backend: Lightning) -> int:
+def workers(config: Config) -> int:
     """Processes that prepare batches: on a processor they would only take cores from the network."""
+    backend = settings(config)
     if backend.workers != "auto":
         return backend.workers
-    return min(MAX_WORKERS, cores() // backend.devices) if uses_gpu(backend) else 0
+    return min(MAX_WORKERS, cores() // backend.devices) if uses_gpu(config) else 0
 
 
 def _check_devices(backend: Lightning, gpu: bool) -> None:

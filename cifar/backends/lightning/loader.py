@@ -50,7 +50,7 @@ class Share(Dataset[Batch]):
 
 def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> DataLoader[Batch]:
     """Batches (images, labels) as tensors, epoch after epoch."""
-    workers = hardware.workers(config.backend)
+    workers = hardware.workers(config)
     shared = trainer.world_size > 1
     return DataLoader(
         Share(batches, trainer.global_rank, trainer.world_size) if shared else batches,  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> D
         sampler=EpochSteps(batches.steps_per_epoch, lambda: trainer.global_step),
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=hardware.uses_gpu(config.backend),
+        pin_memory=hardware.uses_gpu(config),
     )
 
 
@@ -68,5 +68,5 @@ def evaluation(config: Config, subset: Subset, trainer: pl.Trainer) -> DataLoade
     return DataLoader(
         EvaluationBatches(share, EVALUATION_BATCH),  # type: ignore[arg-type]
         batch_size=None,
-        pin_memory=hardware.uses_gpu(config.backend),
+        pin_memory=hardware.uses_gpu(config),
     )

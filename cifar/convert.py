@@ -1,0 +1,102 @@
+"""A trained network carried from one framework to the other, in a run folder of its own."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cifar import backends, data, isolation
+from cifar.config import Backend, Config
+from cifar.errors import UserError
+from cifar.evaluation import evaluate
+from cifar.runs import manifest
+from cifar.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+ALLOWED = 1e-3  # largest difference between two frameworks' float32 logits, relative to the largest logit
+
+Weights = dict[str, np.ndarray]
+
+# What the new folder's result takes over: it says how the network was trained.
+_INHERITED = ("val/acc", "best_epoch", "epochs", "seconds", "images_per_second", "parameters", "flops", "class_names")
+
+
+def convert(source: RunFolder, backend: Backend) -> RunFolder:
+    """Make the finished run's network one of `backend`, in a new folder beside the run's own.
+
+    Raises UserError if the run is not done, is of that framework already, or cannot be carried over."""
+    config, result = _read(source)
+    if config.backend.name == backend.name:
+        raise UserError(f"{source.path} was trained with backend={backend.name} already.")
+    before = _in_float32(config)
+    after = before.model_copy(update={"backend": backend})
+    after = Config.model_validate(after.model_dump())  # refuses what that framework does not have
+    target = RunFolder(source.path.with_name(f"{source.path.name}-in-{backend.label}"))
+    if target.exists:
+        raise UserError(f"{target.path} exists; delete it to convert the run again.")
+    with isolation.process() as there:
+        weights, expected = there.submit(_take, before, source.path).result()
+    with target.claimed(), isolation.process() as here:
+        target.start(after)
+        device, logits = here.submit(_put, after, target.path, weights).result()
+        _finish(source, target, result, device, expected, logits)
+    return target
+
+
+def _read(source: RunFolder) -> tuple[Config, dict[str, Any]]:
+    if not source.exists:
+        raise UserError(f"{source.path}: there is no run folder here.")
+    result = source.result
+    if result is None:
+        raise UserError(f"{source.path} is not finished; only a finished run can be converted.")
+    return source.config, result
+
+
+def _in_float32(config: Config) -> Config:
+    """What bf16 rounds off differs from framework to framework; in float32 the logits can be compared."""
+    return config if config.precision == "fp64" else config.model_copy(update={"precision": "fp32"})
+
+
+def _take(config: Config, folder: Path) -> tuple[Weights, np.ndarray]:
+    """The run's weights, and the test logits they give in its own framework."""
+    backend, splits, source = backends.load(config.backend), data.load(config.data), RunFolder(folder)
+    return backend.take(config, splits, source), backend.predict(config, splits, source, splits.test.images)
+
+
+def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, np.ndarray]:
+    """Write the weights as a checkpoint of the other framework; (its device, the test logits they give there)."""
+    backend, splits, target = backends.load(config.backend), data.load(config.data), RunFolder(folder)
+    plan = backend.plan(config, len(splits.class_names))
+    backend.put(config, splits, target, weights)
+    return plan.device, backend.predict(config, splits, target, splits.test.images)
+
+
+def _finish(
+    source: RunFolder, target: RunFolder, result: dict[str, Any], device: str, expected: np.ndarray, logits: np.ndarray
+) -> None:
+    with np.load(source.path / "predictions.npz") as predictions:
+        labels = predictions["labels"]
+    difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
+    assert difference < ALLOWED, f"the converted network's logits differ by {difference:.1e} of the largest"
+    np.savez(target.path / "predictions.npz", logits=logits, labels=labels)
+    target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
+    evaluation = evaluate(logits, labels)
+    target.finish(
+        {
+            **{f"test/{name}": value for name, value in dataclasses.asdict(evaluation).items()},
+            **{name: result[name] for name in _INHERITED},
+            "data_fingerprint": result["data_fingerprint"],
+            "device": device,
+            "converted_from": source.path.name,
+            "largest_logit_difference": difference,
+        }
+    )
+    others = int((logits.argmax(1) != expected.argmax(1)).sum())
+    log.info(
+        "%s\n  test logits: largest difference %.1e of the largest logit, %d of %d predictions differ\n"
+        "  test accuracy %.2f%% (the run's own: %.2f%%)",
+        target.path, difference, others, len(logits), 100 * evaluation.accuracy, 100 * result["test/accuracy"],
+    )  # fmt: skip

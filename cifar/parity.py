@@ -61,16 +61,19 @@ class Training:
 
 def check(one: Config, other: Config) -> list[Finding]:
     """Compare two configs, the same but for their backends, each in a process of its own."""
-    configs = proof(one), proof(other)
     with isolation.process() as first, isolation.process() as second:
-        processes = first, second
-        trainings = _of_each(processes, configs, train)
-        trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
-        networks = _of_each(processes, configs, carry, trained)
+        return compare((first, second), (proof(one), proof(other)))
+
+
+def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]) -> list[Finding]:
+    """Train both; then carry the weights of the first to both."""
+    trainings = of_each(processes, configs, train)
+    trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
+    networks = of_each(processes, configs, carry, trained)
     return [*_of_networks(trained, *networks), *_of_trainings(*trainings)]
 
 
-def _of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any, *more: Any) -> list[Any]:
+def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any, *more: Any) -> list[Any]:
     """What `task` gives for each config, worked at side by side."""
     futures = [process.submit(task, config, *more) for process, config in zip(processes, configs, strict=True)]
     return [future.result() for future in futures]

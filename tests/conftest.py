@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from settings import ROOT, TINY
+from settings import BACKEND, ROOT, TINY
 
 from cifar.config import Config, from_hydra
+
+# The units of the other backend would bring its framework into this process.
+collect_ignore = [str(ROOT / "tests/backends" / ("lightning" if BACKEND == "keras" else "keras"))]
 
 
 @pytest.fixture

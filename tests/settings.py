@@ -1,8 +1,12 @@
 """Constants of the tests."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Which backend whole runs are tried with. A process has one framework, so `make test` starts pytest once for each.
+BACKEND = os.environ.get("CIFAR_TEST_BACKEND", "lightning")
 
 # A run of seconds: small enough to be quick, large enough to learn something.
 TINY = (
@@ -13,4 +17,5 @@ TINY = (
     "batch_size=64",
     "tracker=none",
     "data.train_size=256",
+    f"backend={BACKEND}",
 )

@@ -29,7 +29,7 @@ def main(source: Path, destination: Path) -> None:
         if "_batch" not in path.name:
             shutil.copy(path, destination / FOLDER)
             continue
-        batch = pickle.loads(path.read_bytes(), encoding="bytes")  # noqa: S301  (the user's own data)
+        batch = pickle.loads(path.read_bytes(), encoding="bytes")
         batch[b"data"] = scrambled(batch[b"data"])
         (destination / FOLDER / path.name).write_bytes(pickle.dumps(batch))
     print(destination / FOLDER)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cifar.backends.keras import checkpoints, fit, hardware, model, weights
+from cifar.backends.keras import checkpoints, hardware, model, module, weights
 from cifar.config import Config
 from cifar.data import Splits
 from cifar.runs.folder import RunFolder
@@ -13,7 +13,7 @@ def take(config: Config, splits: Splits, folder: RunFolder, last: bool = False) 
     hardware.configure(config)
     if not last:
         return weights.read(checkpoints.load_network(folder.checkpoints / checkpoints.BEST))
-    classifier = fit.classifier(config, splits)
+    classifier = module.build(config, splits)
     checkpoints.restore(folder.checkpoints / checkpoints.LAST, classifier.state)
     with classifier.averaged():
         return weights.read(classifier.network)

@@ -6,10 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from cifar import initial
 from cifar.augment import Pipeline
-from cifar.backends.keras import checkpoints, hardware, loader, model, weights
-from cifar.backends.keras.loader import EpochBatches
+from cifar.backends.keras import checkpoints, hardware, loader, module
 from cifar.backends.keras.module import Classifier
 from cifar.config import Config
 from cifar.data import Splits
@@ -17,20 +15,8 @@ from cifar.data.batches import TrainingBatches
 from cifar.errors import TrainingDiverged
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
-from cifar.schedule import learning_rates
 
 _NAMES = {"loss": "train/loss", "accuracy": "train/acc", "val_loss": "val/loss", "val_accuracy": "val/acc"}
-
-
-class _Order(keras.callbacks.Callback):
-    """Tells the batches which epoch it is."""
-
-    def __init__(self, batches: EpochBatches):
-        super().__init__()
-        self._batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._batches.epoch = epoch
 
 
 class _Report(keras.callbacks.Callback):
@@ -109,7 +95,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     hardware.configure(config)
     pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    trained = classifier(config, splits)
+    trained = module.build(config, splits)
     epochs_done, best = 0, -1.0
     if (folder.checkpoints / checkpoints.LAST).exists():
         checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before anything else
@@ -122,21 +108,10 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
         initial_epoch=epochs_done,
         shuffle=False,  # the batches have their order
         callbacks=[
-            _Order(training),
+            loader.Order(training),
             _Report(recorder, epochs_done, config),
             _Averages(trained),
             _Checkpoints(trained, folder, best),
         ],
         verbose=0,
     )
-
-
-def classifier(config: Config, splits: Splits) -> Classifier:
-    """The network with its first weights, ready to be trained."""
-    network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
-    model.seed_dropout(network, config.seed)
-    shapes = {name: array.shape for name, array in weights.read(network).items()}
-    weights.write(network, initial.weights(config.model, shapes, config.seed))
-    steps = len(splits.train) // config.batch_size * config.epochs
-    rates = learning_rates(config.schedule, config.optimizer.lr, steps)
-    return Classifier(network, config, rates, hardware.jit(config))

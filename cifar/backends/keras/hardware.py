@@ -117,10 +117,10 @@ def peak_gpu_memory() -> int:
 
 def _flops(network: keras.Model) -> int:
     """Of the forward pass of one image: matrix products and convolutions, as PyTorch's counter counts them."""
-    return sum(_layer_flops(layer) for layer in network.layers)
+    return sum(_flops_of(operation) for operation in network.operations)
 
 
-def _layer_flops(layer: keras.layers.Layer) -> int:
+def _flops_of(layer: keras.Operation) -> int:
     if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
         return 2 * math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     if "DotProductAttention" in type(layer).__name__:

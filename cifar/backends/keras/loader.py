@@ -1,5 +1,7 @@
 """Batches to Keras."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -26,6 +28,17 @@ class EpochBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> Batch:
         return self._batches[self.epoch * len(self) + index]
+
+
+class Order(keras.callbacks.Callback):
+    """Tells the batches which epoch it is."""
+
+    def __init__(self, batches: EpochBatches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches.epoch = epoch
 
 
 class SubsetBatches(keras.utils.PyDataset):

@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from cifar.backends.keras import optimizer
+from cifar import initial
+from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
+from cifar.data import Splits
+from cifar.schedule import learning_rates
 
 Tensor = Any  # of whichever engine
 
@@ -117,6 +120,17 @@ class Classifier(keras.Model):
             kept = ops.convert_to_numpy(variable).copy()
             variable.assign(average)
             average.assign(kept)
+
+
+def build(config: Config, splits: Splits) -> Classifier:
+    """The network with its first weights, ready to be trained."""
+    network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
+    model.seed_dropout(network, config.seed)
+    shapes = {name: array.shape for name, array in weights.read(network).items()}
+    weights.write(network, initial.weights(config.model, shapes, config.seed))
+    steps = len(splits.train) // config.batch_size * config.epochs
+    rates = learning_rates(config.schedule, config.optimizer.lr, steps)
+    return Classifier(network, config, rates, hardware.jit(config))
 
 
 def accuracy(labels: Tensor, logits: Tensor) -> Tensor:

@@ -44,5 +44,5 @@ def test_a_gpu_that_is_not_there_is_refused(config):
 
 
 def test_workers_do_not_take_cores_from_a_processor_that_trains(config):
-    assert hardware.workers(config("backend.device=cpu").backend) == 0
-    assert hardware.workers(config("backend.device=cpu", "backend.workers=3").backend) == 3
+    assert hardware.workers(config("backend.device=cpu")) == 0
+    assert hardware.workers(config("backend.device=cpu", "backend.workers=3")) == 3

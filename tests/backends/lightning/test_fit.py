@@ -1,0 +1,82 @@
+"""What whole runs leave that is Lightning's own."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from settings import ROOT
+
+from cifar import data, experiment
+from cifar.backends.lightning import model
+from cifar.runs.folder import RunFolder
+
+
+def read(folder, name):
+    return torch.load(folder.checkpoints / name, weights_only=True)
+
+
+def logits(run, state):
+    """Of the test images, by weights `state`, computed without the code under test."""
+    splits = data.load(run.data)
+    network = model.build(run.model, 10, splits.mean, splits.std).eval()
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+    with torch.no_grad():
+        return network(torch.from_numpy(np.array(splits.test.images))).numpy()
+
+
+def test_a_moved_half_finished_run_still_knows_its_best_epoch(tiny, tmp_path):
+    unsteady = ("epochs=4", "schedule=constant", "optimizer.lr=0.03", "precision=fp32")
+    run = next(r for seed in range(9) if experiment.run(r := tiny(*unsteady, f"seed={seed}"))["best_epoch"] < 4)
+    best = read(RunFolder.of(run), "best.ckpt")["epoch"]
+    moved = run.model_copy(update={"runs_dir": str(tmp_path / "elsewhere")})
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    folder = RunFolder.of(moved)
+    again_from_the_best_epoch_on(folder)
+    experiment.run(moved)
+    assert read(folder, "best.ckpt")["epoch"] == best
+    assert folder.result["best_epoch"] == best + 1
+
+
+def again_from_the_best_epoch_on(folder):
+    """As if the run had been killed right after its best epoch."""
+    (folder.path / "result.json").unlink()
+    shutil.copy(folder.checkpoints / "best.ckpt", folder.checkpoints / "last.ckpt")
+
+
+def test_ema_weights_are_what_is_validated_and_tested(tiny):
+    run = tiny("ema_decay=0.99", "precision=fp32")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    checkpoint = read(folder, "best.ckpt")
+    with np.load(folder.path / "predictions.npz") as predictions:
+        averaged = logits(run, checkpoint["state_dict"])
+        np.testing.assert_allclose(predictions["logits"], averaged, atol=1e-3)
+        current = logits(run, checkpoint["current_model_state"])
+        assert not np.allclose(predictions["logits"], current, atol=1e-2)
+
+
+def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_path):
+    """Data-parallel on two processes: the same batches, gradients averaged, so the same weights up to rounding."""
+    overrides = [
+        "data=digits", "data.train_size=64", "model=vit_tiny", "aug=basic", "epochs=1", "batch_size=32",
+        "precision=fp32", "tracker=none", "optimizer=sgd", "optimizer.lr=0.01", f"runs_dir={tmp_path / 'runs'}",
+    ]  # fmt: skip
+    for devices in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "train.py", *overrides, f"backend.devices={devices}", "backend.device=cpu"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("test accuracy") == 1, "one process reports"
+    one, two = (
+        read(RunFolder.of(config(*overrides, f"backend.devices={devices}", "backend.device=cpu")), "last.ckpt")
+        for devices in (1, 2)
+    )
+    for name, value in one["state_dict"].items():
+        assert torch.allclose(value, two["state_dict"][name], atol=2e-5), name

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from settings import ROOT, TINY
+
+from cifar import experiment
+from cifar.convert import convert
+from cifar.errors import UserError
+from cifar.runs.folder import RunFolder
+
+
+def section(config, *overrides):
+    return config(*overrides).backend
+
+
+def logits(folder):
+    with np.load(folder.path / "predictions.npz") as predictions:
+        return predictions["logits"]
+
+
+def test_a_network_goes_to_keras_and_back(tiny, config):
+    """Trained in PyTorch with averaged weights; its logits survive two journeys."""
+    run = tiny("precision=fp32", "ema_decay=0.9")
+    result = experiment.run(run)
+    source = RunFolder.of(run)
+    there = convert(source, section(config, "backend=keras"))
+    assert there.path == source.path.with_name(f"{source.path.name}-in-keras")
+    np.testing.assert_allclose(logits(there), logits(source), atol=1e-4)
+    assert there.result["test/accuracy"] == result["test/accuracy"]
+    assert there.result["largest_logit_difference"] < 1e-5
+    assert there.status["state"] == "done"
+    assert there.read_json("manifest.json")["converted_from"] == source.path.name
+    back = convert(there, section(config, "backend=lightning"))
+    np.testing.assert_allclose(logits(back), logits(source), atol=1e-4)
+
+
+# A SavedModel, made from the converted network by Keras alone, serves the same logits from raw pixels.
+LEAVE = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras, numpy as np, tensorflow as tf
+checkpoint, out, images = sys.argv[1:]
+assert "cifar" not in sys.modules
+network = keras.models.load_model(checkpoint)
+network.export(out, verbose=False)
+served = tf.saved_model.load(out).serve(tf.constant(np.load(images), tf.float32))
+np.save(images, np.asarray(served))
+"""
+
+
+def test_a_network_trained_in_pytorch_leaves_as_keras_file_and_saved_model(tiny, config, tmp_path):
+    from cifar import data
+
+    run = tiny("precision=fp32")
+    experiment.run(run)
+    there = convert(RunFolder.of(run), section(config, "backend=keras"))
+    images = tmp_path / "images.npy"
+    np.save(images, data.load(run.data).test.images)
+    best, out = there.checkpoints / "best.keras", tmp_path / "saved"
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE, best, out, images], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(images), logits(there), atol=1e-4)
+
+
+def test_a_run_that_was_trained_in_bf16_is_compared_in_float32(config):
+    run = config(*TINY, "precision=auto")
+    experiment.run(run)
+    there = convert(RunFolder.of(run), section(config, "backend=keras"))
+    assert there.config.precision == "fp32"
+    assert there.result["largest_logit_difference"] < 1e-5
+
+
+def test_what_cannot_be_converted_is_refused(tiny, config, tmp_path):
+    with pytest.raises(UserError, match="there is no run folder here"):
+        convert(RunFolder(tmp_path / "nowhere"), section(config, "backend=keras"))
+    run = tiny("epochs=1")
+    experiment.run(run)
+    folder = RunFolder.of(run)
+    with pytest.raises(UserError, match="was trained with backend=lightning already"):
+        convert(folder, section(config, "backend=lightning"))
+    convert(folder, section(config, "backend=keras"))
+    with pytest.raises(UserError, match="exists; delete it"):
+        convert(folder, section(config, "backend=keras"))
+    (folder.path / "result.json").unlink()
+    with pytest.raises(UserError, match="is not finished"):
+        convert(folder, section(config, "backend=keras"))
+
+
+def test_the_command(tiny, tmp_path):
+    run = tiny("epochs=1")
+    experiment.run(run)
+    command = [sys.executable, "-c", "from cifar.cli import main; main()", "convert", "--to", "keras"]
+    done = subprocess.run([*command, RunFolder.of(run).path], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "360 test" not in done.stdout
+    assert "predictions differ" in done.stdout
+    refused = subprocess.run([*command, tmp_path / "nowhere"], cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ")

@@ -1,0 +1,106 @@
+"""The same experiment in both frameworks: networks, batches, trainings. Each framework is in a process of its own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tasks
+
+from cifar import isolation, parity
+
+MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small")
+FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.75")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with isolation.process() as lightning, isolation.process() as keras:
+        yield lightning, keras
+
+
+@pytest.fixture
+def pair(config):
+    """The same config for both backends."""
+    return lambda *overrides: tuple(config("data=digits", *overrides, f"backend={b}") for b in ("lightning", "keras"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_of_the_same_weights_give_the_same_logits(processes, pair, name):
+    still = ["model.dropout=[0,0,0]"] if name == "cnn" else []
+    small = pair(f"model={name}", "precision=fp32", *still)
+    one, other = parity.of_each(processes, small, tasks.shapes)
+    assert one == other, "the same names, the same shapes"
+    plans = parity.of_each(processes, small, tasks.plan)
+    assert plans[0].parameters == plans[1].parameters
+    assert plans[0].flops == plans[1].flops
+    arrays = tasks.perturbed(small[0], one)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    for precision, allowed in (("fp32", 1e-4), ("fp64", 1e-9)):
+        for training in (False, True):
+            configs = pair(f"model={name}", f"precision={precision}", *still)
+            (a, back_a), (b, back_b) = parity.of_each(processes, configs, tasks.logits, arrays, images, training)
+            assert a.std() > 0.01
+            assert np.abs(a - b).max() / np.abs(a).max() < allowed, (precision, training)
+            for name_, array in arrays.items() if not training else ():  # training moves the running statistics
+                np.testing.assert_array_equal(back_a[name_], array, err_msg=name_)
+                np.testing.assert_array_equal(back_b[name_], array, err_msg=name_)
+
+
+@pytest.mark.parametrize("aug", ["none", "basic", "cutout", "randaug", "trivialaug", "mixup", "cutmix", "strong"])
+def test_both_frameworks_are_given_the_same_batches(processes, pair, aug):
+    configs = pair(f"aug={aug}", "batch_size=64", "data.train_size=256", "backend.workers=0")
+    one, other = parity.of_each(processes, configs, tasks.drawn, 2)
+    assert len(one) == 8
+    assert len({str(batch) for batch in one}) == 8
+    assert one == other
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_change_no_batch(processes, pair, workers):
+    alone = pair("aug=strong", "batch_size=64", "data.train_size=256", "backend.workers=0")
+    helped = pair("aug=strong", "batch_size=64", "data.train_size=256", f"backend.workers={workers}")
+    expected = parity.of_each(processes, alone, tasks.drawn, 2)
+    assert parity.of_each(processes, helped, tasks.drawn, 2) == expected
+
+
+@pytest.mark.parametrize("variant", [(), FULL], ids=["plain", "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+@pytest.mark.parametrize(
+    "model", [("cnn",), ("resnet18",), ("vit_tiny", "model.patch_size=8")], ids=["cnn", "resnet18", "vit_tiny"]
+)
+def test_twenty_steps_of_training_agree(processes, pair, model, optimizer, variant):
+    name, *options = model
+    configs = tuple(map(parity.proof, pair(f"model={name}", *options, f"optimizer={optimizer}", *variant)))
+    for finding in parity.compare(processes, configs):
+        assert finding.equal, f"{finding.what}: {finding}"
+
+
+def test_a_difference_is_found(processes, pair):
+    """A decay that one side has and the other has not."""
+    one, other = map(parity.proof, pair("model=cnn", "optimizer=sgd", "optimizer.weight_decay=0.01"))
+    other = other.model_copy(update={"optimizer": other.optimizer.model_copy(update={"weight_decay": 0.0})})
+    wrong = {finding.what for finding in parity.compare(processes, (one, other)) if not finding.equal}
+    assert wrong == {
+        "training losses of 20 steps, float64",
+        "validation losses after each, float64",
+        "weights after 20 steps, float64",
+    }
+
+
+def test_the_proof_keeps_what_was_asked_for(config):
+    asked = config("model=resnet18", "optimizer=muon", *FULL, "model.drop_path=0.2", "model.dropout=0.1")
+    proof = parity.proof(asked)
+    assert (proof.aug, proof.label_smoothing, proof.clip_norm, proof.ema_decay) == (asked.aug, 0.125, 0.5, 0.75)
+    assert (proof.model.drop_path, proof.model.dropout, proof.precision) == (0, 0, "fp64")
+    assert proof.optimizer.model_copy(update={"lr": asked.optimizer.lr}) == asked.optimizer
+    assert proof.data.train_size == proof.batch_size == 10
+
+
+def test_findings_say_what_is_allowed():
+    within = parity.Finding("x", 1e-13, 1e-12)
+    assert within.equal
+    assert str(within).split() == ["differ", "by", "1.0e-13", "(allowed:", "1e-12)"]
+    beyond = dataclasses.replace(within, allowed=0)
+    assert not beyond.equal
+    assert "NOT EQUAL" in parity.table([beyond])
+    assert parity._apart({"a": np.zeros(2)}, {"b": np.zeros(2)}) == np.inf

@@ -1,0 +1,99 @@
+"""PyTorch (Lightning) and Keras (TensorFlow) side by side, doing the same experiment; each run in a process of its own.
+
+    python benchmarks/frameworks.py [cnn] [resnet18] [vit_tiny] …
+
+Per model, medians of turns: seconds to import the framework, seconds from the command to the end of the first step,
+images a second of the second epoch, peak memory, bytes of the checkpoints, and whether the same command gives the same
+losses again to the last bit. On CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), on the CPU, precision as each
+backend chooses it."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import read_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 2
+BACKENDS = ("lightning", "keras")
+IMPORTS = {"lightning": "import pytorch_lightning, timm", "keras": "import keras"}
+IMAGES = {"cnn": 6400, "resnet18": 1280, "vit_tiny": 1280}
+
+# train.py, noting when its first step is done.
+WATCHED = """
+import os, runpy, sys, time
+from cifar.runs.recorder import Recorder
+done = Recorder.step_done
+def step_done(self, images):
+    Recorder.step_done = done
+    open(os.environ["STAMP"], "w").write(str(time.time()))
+    done(self, images)
+Recorder.step_done = step_done
+sys.argv[0] = "train.py"
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+Facts = dict[str, float]
+
+
+def import_seconds(backend: str) -> float:
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", IMPORTS[backend]], check=True, capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+    )  # fmt: skip
+    return time.perf_counter() - started
+
+
+def run(name: str, backend: str, place: Path) -> tuple[Facts, list[float]]:
+    """What one run shows, and its losses."""
+    stamp = place / "stamp"
+    overrides = [
+        f"model={name}", f"backend={backend}", "backend.device=cpu", f"data.train_size={IMAGES[name]}",
+        "data.val_size=500", "epochs=2", "tracker=none", f"runs_dir={place / 'runs'}", "on_existing=rerun",
+    ]  # fmt: skip
+    started = time.time()
+    subprocess.run(
+        [sys.executable, "-c", WATCHED, *overrides], check=True, cwd=ROOT, capture_output=True,
+        env={**os.environ, "STAMP": str(stamp)},
+    )  # fmt: skip
+    (path,) = (place / "runs/main").glob(f"*-{backend}-*")
+    folder = RunFolder(path)
+    rows, result = read_metrics(folder.metrics), json.loads((path / "result.json").read_text())
+    sizes = {kind: next(folder.checkpoints.glob(f"{kind}.*")).stat().st_size / 2**20 for kind in ("best", "last")}
+    facts = {
+        "import of the framework, s": import_seconds(backend),
+        "command to first step, s": float(stamp.read_text()) - started,
+        "training, images/s": rows[1]["images_per_second"],
+        "peak memory, MiB": result["peak_memory_bytes"] / 2**20,
+        "best checkpoint, MiB": sizes["best"],
+        "last checkpoint, MiB": sizes["last"],
+    }
+    return facts, [row[column] for row in rows for column in ("train/loss", "val/loss")]
+
+
+def compare(name: str) -> None:
+    seen: dict[str, list[tuple[Facts, list[float]]]] = {backend: [] for backend in BACKENDS}
+    for turn in range(ROUNDS):
+        for backend in BACKENDS:
+            sys.stderr.write(f"\r{name}: round {turn + 1}/{ROUNDS}, {backend}\033[K")
+            with tempfile.TemporaryDirectory() as place:
+                seen[backend].append(run(name, backend, Path(place)))
+    sys.stderr.write("\r\033[K")
+    print(f"{name:<28} {'lightning':>12} {'keras':>12}   keras / lightning")
+    for fact in seen[BACKENDS[0]][0][0]:
+        one, other = (statistics.median(facts[fact] for facts, _ in seen[backend]) for backend in BACKENDS)
+        print(f"  {fact:<26} {one:12,.1f} {other:12,.1f}   {other / one:.2f}")
+    same = [all(losses == seen[backend][0][1] for _, losses in seen[backend]) for backend in BACKENDS]
+    print(f"  {'the same losses again':<26} {same[0]!s:>12} {same[1]!s:>12}", flush=True)
+
+
+if __name__ == "__main__":
+    for chosen in sys.argv[1:] or list(IMAGES):
+        compare(chosen)

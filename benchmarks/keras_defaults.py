@@ -1,0 +1,89 @@
+"""What Keras's defaults do to the same experiment if they are left alone: validation accuracy, variant by variant.
+
+    python benchmarks/keras_defaults.py
+
+ours             as train.py trains it
+batch_norm       BatchNormalization(momentum=0.99, epsilon=1e-3) instead of PyTorch's 0.9 and 1e-5
+decoupled_decay  keras.optimizers.SGD(weight_decay=…): lr * decay * w outside of the momentum, on every weight,
+                 instead of coupled decay on all but biases and norms
+glorot           Keras's initial weights instead of PyTorch's
+
+A small cnn on 2,000 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), SGD with the recipe of
+conf/optimizer/sgd.yaml, each run in a process of its own, three seeds."""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from cifar import backends, data, isolation
+from cifar.config import Config, from_hydra
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder, read_metrics
+from cifar.tracking import NoTracker
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+SEEDS = 3
+EPOCHS = 20
+SHOWN = (1, 5, EPOCHS)
+VARIANTS = ("ours", "batch_norm", "decoupled_decay", "glorot")
+
+
+def config(seed: int) -> Config:
+    overrides = [
+        "model=cnn", "model.width=16", "backend=keras", "backend.device=cpu", "optimizer=sgd", "aug=basic",
+        "data.train_size=2000", "data.val_size=2000", "batch_size=64", f"epochs={EPOCHS}", f"seed={seed}",
+    ]  # fmt: skip
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return from_hydra(compose("config", overrides))
+
+
+def train(variant: str, seed: int) -> list[float]:
+    """Validation accuracy of each epoch."""
+    chosen = config(seed)
+    backend = backends.load(chosen.backend)
+    apply(variant)
+    splits = data.load(chosen.data)
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        folder.start(chosen)
+        images = len(splits.train) // chosen.batch_size * chosen.batch_size
+        backend.fit(chosen, splits, folder, Recorder(folder.metrics, chosen.epochs, images, NoTracker()))
+        return [row["val/acc"] for row in read_metrics(folder.metrics)]
+
+
+def apply(variant: str) -> None:
+    """Put Keras's default in the place of ours, in this process."""
+    import keras
+
+    from cifar.backends.keras import model, module, optimizer
+
+    if variant == "batch_norm":
+        model._norm = lambda x, name: keras.layers.BatchNormalization(name=name)(x)
+    if variant == "decoupled_decay":
+        optimizer.build = lambda s, _, rates, __: keras.optimizers.SGD(  # type: ignore
+            optimizer.StepTable(rates), s.momentum, s.nesterov, weight_decay=s.weight_decay
+        )
+    if variant == "glorot":
+        model._EMPTY["kernel_initializer"] = "glorot_uniform"
+        module.weights.write = lambda *_: None  # type: ignore
+
+
+def main() -> None:
+    print(f"{'validation accuracy after epoch':<34}" + "".join(f"{epoch:>18}" for epoch in SHOWN))
+    for variant in VARIANTS:
+        found = []
+        for seed in range(SEEDS):
+            sys.stderr.write(f"\r{variant}, seed {seed}\033[K")
+            with isolation.process() as process:
+                found.append(process.submit(train, variant, seed).result())
+        sys.stderr.write("\r\033[K")
+        columns = [[100 * accuracies[epoch - 1] for accuracies in found] for epoch in SHOWN]
+        shown = "".join(f"{statistics.mean(c):9.1f}% ± {statistics.stdev(c):4.1f} " for c in columns)
+        print(f"  {variant:<32}{shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

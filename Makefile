@@ -20,8 +20,10 @@ quickstart: $(INSTALLED)
 	@echo "    $(BIN)/python train.py --help                       everything that can be chosen"
 
 test: $(INSTALLED)
-	@echo "==> Tests"
+	@echo "==> Tests, PyTorch in this process"
 	@$(BIN)/python -m pytest
+	@echo "==> Tests, Keras in this process"
+	@CIFAR_TEST_BACKEND=keras $(BIN)/python -m pytest tests/test_experiment.py tests/backends
 
 lint: $(INSTALLED)
 	@echo "==> Lint"
@@ -35,7 +37,7 @@ format: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found." >&2; exit 1; }
-	@echo "==> Setting up .venv with $(PYTHON) (some minutes, about 8 GB: PyTorch is large)"
+	@echo "==> Setting up .venv with $(PYTHON) (some minutes, about 9 GB: PyTorch and TensorFlow are large)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@

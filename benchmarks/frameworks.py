@@ -7,6 +7,7 @@ images a second of the second epoch, peak memory, bytes of the checkpoints, and 
 losses again to the last bit. On CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), on the CPU, precision as each
 backend chooses it."""
 
+import itertools
 import json
 import os
 import statistics
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tokenize
 from pathlib import Path
 
 from cifar.runs.folder import RunFolder
@@ -94,6 +96,30 @@ def compare(name: str) -> None:
     print(f"  {'the same losses again':<26} {same[0]!s:>12} {same[1]!s:>12}", flush=True)
 
 
+def lines() -> None:
+    """How much code each backend needs for the same thing: without blank lines, comments and docstrings."""
+    print(f"{'lines of cifar/backends':<28} {'lightning':>12} {'keras':>12}")
+    files = sorted({path.name for backend in BACKENDS for path in (ROOT / "cifar/backends" / backend).glob("*.py")})
+    for name in files:
+        paths = [ROOT / "cifar/backends" / backend / name for backend in BACKENDS]
+        counts = [_count(path) if path.exists() else 0 for path in paths]
+        print(f"  {name:<26} {counts[0]:12} {counts[1]:12}")
+
+
+def _count(path: Path) -> int:
+    """Lines that hold a token other than a comment, a line end or a string that stands alone."""
+    ignored = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    found: set[int] = set()
+    with path.open("rb") as file:
+        tokens = list(tokenize.tokenize(file.readline))
+    for before, token in itertools.pairwise(tokens):
+        alone = token.type == tokenize.STRING and before.type in ignored | {tokenize.ENCODING}
+        if token.type not in ignored and not alone:
+            found.update(range(token.start[0], token.end[0] + 1))
+    return len(found)
+
+
 if __name__ == "__main__":
+    lines()
     for chosen in sys.argv[1:] or list(IMAGES):
         compare(chosen)

@@ -15,7 +15,9 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from hydra import compose, initialize_config_dir
 
 from cifar import backends, data, isolation
@@ -63,12 +65,20 @@ def apply(variant: str) -> None:
     if variant == "batch_norm":
         model._norm = lambda x, name: keras.layers.BatchNormalization(name=name)(x)
     if variant == "decoupled_decay":
-        optimizer.build = lambda s, _, rates, __: keras.optimizers.SGD(  # type: ignore
-            optimizer.StepTable(rates), s.momentum, s.nesterov, weight_decay=s.weight_decay
-        )
+        optimizer.build = _keras_sgd  # type: ignore[assignment]
     if variant == "glorot":
         model._EMPTY["kernel_initializer"] = "glorot_uniform"
         module.weights.write = lambda *_: None  # type: ignore
+
+
+def _keras_sgd(settings: Any, network: Any, rates: np.ndarray, clip_norm: None) -> Any:  # noqa: ARG001
+    import keras
+
+    from cifar.backends.keras.optimizer import StepTable
+
+    return keras.optimizers.SGD(
+        StepTable(rates), settings.momentum, settings.nesterov, weight_decay=settings.weight_decay
+    )
 
 
 def main() -> None:

@@ -92,6 +92,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
     Raises TrainingDiverged if the loss becomes NaN or infinite."""
+    keras.backend.clear_session()  # of an earlier run in this process: TensorFlow keeps its graphs
     hardware.configure(config)
     pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)

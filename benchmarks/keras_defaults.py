@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 
 from cifar import backends, data, isolation
-from cifar.config import Config, from_hydra
+from cifar.config import Config, composed
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
 from cifar.tracking import NoTracker
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 SEEDS = 3
 EPOCHS = 20
 SHOWN = (1, 5, EPOCHS)
@@ -38,8 +36,7 @@ def config(seed: int) -> Config:
         "model=cnn", "model.width=16", "backend=keras", "backend.device=cpu", "optimizer=sgd", "aug=basic",
         "data.train_size=2000", "data.val_size=2000", "batch_size=64", f"epochs={EPOCHS}", f"seed={seed}",
     ]  # fmt: skip
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return from_hydra(compose("config", overrides))
+    return composed(*overrides)
 
 
 def train(variant: str, seed: int) -> list[float]:

@@ -16,23 +16,20 @@ import sys
 import tempfile
 import time
 from functools import partial
-from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
 import numpy as np
 import timing
-from hydra import compose, initialize_config_dir
 
 from cifar import data, experiment
 from cifar.backends.keras import hardware, model
-from cifar.config import Config, from_hydra
+from cifar.config import Config, composed
 from cifar.data import Splits
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 ROUNDS = 3
 BATCH = 128
 IMAGES = {"cnn": 6400, "resnet18": 1280, "vit_tiny": 1280}  # some ten seconds of training
@@ -44,8 +41,7 @@ def config(name: str, runs: str, *more: str) -> Config:
         f"data.train_size={IMAGES[name]}", "data.val_size=100", "aug=basic", "tracker=none", "optimizer=sgd",
         "optimizer.lr=0.01", "epochs=2", f"batch_size={BATCH}", f"runs_dir={runs}", "on_existing=rerun", *more,
     ]  # fmt: skip
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return from_hydra(compose("config", overrides))
+    return composed(*overrides)
 
 
 def ours(chosen: Config) -> float:

@@ -15,25 +15,22 @@ import sys
 import tempfile
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import timing
 import torch
 import torch.nn.functional as F
-from hydra import compose, initialize_config_dir
 from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from cifar import data, experiment
 from cifar.backends.lightning import hardware, model, optimizer
-from cifar.config import Config, from_hydra
+from cifar.config import Config, composed
 from cifar.data import Splits
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 ROUNDS = 3
 WARM_UP = 4  # steps; as many batches as two workers have ready when the clock starts
 SECONDS = 12  # of each measurement, about
@@ -47,8 +44,7 @@ def config(name: str, runs: str, steps: int) -> Config:
         "optimizer=sgd", "optimizer.lr=0.01", "epochs=2", f"batch_size={BATCH}", f"runs_dir={runs}",
         "on_existing=rerun",
     ]  # fmt: skip
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return from_hydra(compose("config", overrides))
+    return composed(*overrides)
 
 
 def ours(chosen: Config) -> float:

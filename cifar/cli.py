@@ -4,12 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
-from cifar.config import Config, from_hydra
+from cifar.config import CONF, composed
 from cifar.console import log_to_console, reported
-
-CONF = Path(__file__).resolve().parents[1] / "conf"
+from cifar.errors import UserError
 
 
 def main() -> None:
@@ -21,6 +18,11 @@ def main() -> None:
     command.add_argument("--out", type=Path, default=Path("augmentations.png"), help="default: %(default)s")
     command.set_defaults(run=_augmentations)
 
+    command = commands.add_parser("curves", help="draw the curves of several runs into one picture")
+    command.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders")
+    command.add_argument("--out", type=Path, default=Path("curves.png"), help="default: %(default)s")
+    command.set_defaults(run=_curves)
+
     command = commands.add_parser("parity", help="prove that a config is the same experiment in both frameworks")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as train.py takes them: model=resnet18 …")
     command.add_argument("--engine", default="tensorflow", help="Keras's engine (default: %(default)s)")
@@ -29,7 +31,6 @@ def main() -> None:
     command = commands.add_parser("convert", help="carry a trained network over to the other framework")
     command.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished run")
     command.add_argument("--to", required=True, choices=("keras", "lightning"))
-    command.add_argument("--engine", default="tensorflow", help="Keras's engine (default: %(default)s)")
     command.set_defaults(run=_convert)
 
     arguments = parser.parse_args()
@@ -41,8 +42,22 @@ def _augmentations(arguments: argparse.Namespace) -> None:
     from cifar import data, samples
 
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml") if path.stem != "none")
-    configs = [_config(f"data={arguments.data}", f"aug={name}") for name in names]
+    configs = [composed(f"data={arguments.data}", f"aug={name}") for name in names]
     samples.draw_policies([config.aug for config in configs], data.load(configs[0].data), arguments.out)
+    print(arguments.out)
+
+
+def _curves(arguments: argparse.Namespace) -> None:
+    from cifar import plots
+    from cifar.runs.folder import RunFolder
+    from cifar.runs.recorder import read_metrics
+
+    runs = {folder.resolve().name: read_metrics(RunFolder(folder).metrics) for folder in arguments.folders}
+    if empty := [name for name, rows in runs.items() if not rows]:
+        raise UserError(
+            f"no epochs are recorded in {', '.join(empty)}; name the folders of runs (RUNS_DIR/STUDY/NAME)."
+        )
+    plots.runs_together(runs, arguments.out)
     print(arguments.out)
 
 
@@ -50,8 +65,8 @@ def _parity(arguments: argparse.Namespace) -> None:
     """Exit status 1 if anything differs by more than rounding."""
     from cifar import parity
 
-    one = _config(*arguments.overrides, "backend=lightning")
-    other = _config(*arguments.overrides, "backend=keras", f"backend.engine={arguments.engine}")
+    one = composed(*arguments.overrides, "backend=lightning")
+    other = composed(*arguments.overrides, "backend=keras", f"backend.engine={arguments.engine}")
     print(f"{one.run_name.rpartition('-')[0]} against {other.backend.label}, {parity.STEPS} steps each", flush=True)
     findings = parity.check(one, other)
     print(parity.table(findings))
@@ -63,10 +78,4 @@ def _convert(arguments: argparse.Namespace) -> None:
     from cifar.runs.folder import RunFolder
 
     log_to_console()
-    engine = [f"backend.engine={arguments.engine}"] if arguments.to == "keras" else []
-    convert(RunFolder(arguments.folder), _config(f"backend={arguments.to}", *engine).backend)
-
-
-def _config(*overrides: str) -> Config:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return from_hydra(compose("config", list(overrides)))
+    convert(RunFolder(arguments.folder), composed(f"backend={arguments.to}").backend)

@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 import typing
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from pydantic import (
     BaseModel,
@@ -20,6 +22,7 @@ from pydantic import (
 
 from cifar.errors import UserError, nearest
 
+CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE_SIZE = 32  # pixels a side, of every data set here
 VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
 
@@ -349,6 +352,12 @@ class Config(Section):
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
         choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, self.backend.label)
         return "-".join((*choices, f"s{self.seed}", digest))
+
+
+def composed(*overrides: str) -> Config:
+    """The config that these arguments of train.py make."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return from_hydra(compose("config", list(overrides)))
 
 
 def from_hydra(composed: DictConfig) -> Config:

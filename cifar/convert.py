@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cifar import backends, data, isolation
-from cifar.config import Backend, Config
+from cifar.backends import Weights
+from cifar.config import Backend, Config, from_yaml, to_yaml
 from cifar.errors import UserError
 from cifar.evaluation import evaluate
 from cifar.runs import manifest
@@ -17,8 +18,6 @@ from cifar.runs.folder import RunFolder
 log = logging.getLogger(__name__)
 
 ALLOWED = 1e-3  # largest difference between two frameworks' float32 logits, relative to the largest logit
-
-Weights = dict[str, np.ndarray]
 
 # What the new folder's result takes over: it says how the network was trained.
 _INHERITED = ("val/acc", "best_epoch", "epochs", "seconds", "images_per_second", "parameters", "flops", "class_names")
@@ -33,16 +32,20 @@ def convert(source: RunFolder, backend: Backend) -> RunFolder:
         raise UserError(f"{source.path} was trained with backend={backend.name} already.")
     before = _in_float32(config)
     after = before.model_copy(update={"backend": backend})
-    after = Config.model_validate(after.model_dump())  # refuses what that framework does not have
+    after = from_yaml(to_yaml(after))  # refuses what that framework does not have
     target = RunFolder(source.path.with_name(f"{source.path.name}-in-{backend.label}"))
     if target.exists:
         raise UserError(f"{target.path} exists; delete it to convert the run again.")
     with isolation.process() as there:
         weights, expected = there.submit(_take, before, source.path).result()
     with target.claimed(), isolation.process() as here:
-        target.start(after)
-        device, logits = here.submit(_put, after, target.path, weights).result()
-        _finish(source, target, result, device, expected, logits)
+        try:
+            target.start(after)
+            device, logits = here.submit(_put, after, target.path, weights).result()
+            _finish(source, target, result, device, expected, logits)
+        except BaseException:
+            target.clear()
+            raise
     return target
 
 
@@ -80,7 +83,11 @@ def _finish(
     with np.load(source.path / "predictions.npz") as predictions:
         labels = predictions["labels"]
     difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
-    assert difference < ALLOWED, f"the converted network's logits differ by {difference:.1e} of the largest"
+    if difference > ALLOWED:
+        raise UserError(
+            f"the converted network's logits differ by {difference:.1e} of the largest (allowed: {ALLOWED:.0e}); "
+            f"nothing was kept. A GPU's reduced float32 can do this: hide it with CUDA_VISIBLE_DEVICES=''."
+        )
     np.savez(target.path / "predictions.npz", logits=logits, labels=labels)
     target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
     evaluation = evaluate(logits, labels)
@@ -90,6 +97,7 @@ def _finish(
             **{name: result[name] for name in _INHERITED},
             "data_fingerprint": result["data_fingerprint"],
             "device": device,
+            "precision": target.config.precision,
             "converted_from": source.path.name,
             "largest_logit_difference": difference,
         }

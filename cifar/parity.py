@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cifar import backends, data, isolation
+from cifar.backends import Weights
 from cifar.config import Config
 from cifar.data import CLASSES
 from cifar.runs.folder import RunFolder
@@ -19,8 +20,6 @@ from cifar.runs.recorder import Recorder, read_metrics
 from cifar.tracking import NoTracker
 
 STEPS = 20
-
-Weights = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Network:
+class Carried:
     """What a backend makes of given weights."""
 
     logits32: np.ndarray
@@ -81,7 +80,8 @@ def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any,
 
 def proof(config: Config) -> Config:
     """`config` as far as it can be compared to the last digits: in float64; without dropout, for which each framework
-    draws its own masks; in epochs of one small batch, so that the run's record has a line for every step."""
+    draws its own masks; on the processor; in epochs of one small batch, so that the run's record has a line for every
+    step."""
     model = config.model.model_dump()
     still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if name.startswith("drop")}
     classes = CLASSES[config.data.name]  # a stratified subset has at least one image of each
@@ -90,6 +90,7 @@ def proof(config: Config) -> Config:
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
         "optimizer": config.optimizer.model_dump() | {"lr": config.optimizer.lr * classes / config.batch_size},
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
+        "backend": config.backend.model_dump() | {"device": "cpu"},
         "precision": "fp64",
         "epochs": STEPS,
         "batch_size": classes,
@@ -114,7 +115,7 @@ def train(config: Config) -> Training:
         )
 
 
-def carry(config: Config, weights: Weights) -> Network:
+def carry(config: Config, weights: Weights) -> Carried:
     """Give `weights` to the backend's network; see what it makes of images, and what comes back."""
     backend = backends.load(config.backend)
     splits = data.load(config.data)
@@ -127,7 +128,7 @@ def carry(config: Config, weights: Weights) -> Network:
             chosen = config.model_copy(update={"precision": precision})
             backend.put(chosen, splits, folder, weights)
             logits[precision] = backend.predict(chosen, splits, folder, images)
-        return Network(logits["fp32"], logits["fp64"], backend.take(chosen, splits, folder))
+        return Carried(logits["fp32"], logits["fp64"], backend.take(chosen, splits, folder))
 
 
 def table(findings: list[Finding]) -> str:
@@ -136,7 +137,7 @@ def table(findings: list[Finding]) -> str:
     return "\n".join(f"  {f.what:<{width}}  {f}" for f in findings)
 
 
-def _of_networks(weights: Weights, one: Network, other: Network) -> list[Finding]:
+def _of_networks(weights: Weights, one: Carried, other: Carried) -> list[Finding]:
     return [
         Finding("weights carried there and back", max(_apart(n.weights, weights) for n in (one, other)), 0),
         Finding("logits of the same weights, float32", _difference(one.logits32, other.logits32), 1e-4),

@@ -1,6 +1,7 @@
 """The pictures of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +18,7 @@ from cifar.evaluation import probabilities
 from cifar.runs.recorder import Row
 
 TRAIN, VALIDATION = "#4477aa", "#cc6677"  # Paul Tol's "bright" and "muted": apart for colour-blind eyes too
+SERIES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")  # Paul Tol's "bright"
 NUMBERED_CLASSES = 20  # with more, a confusion matrix has no room for numbers and names
 
 
@@ -38,6 +40,26 @@ def curves(rows: Sequence[Row], path: Path) -> None:
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _save(figure, path)
+
+
+def runs_together(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
+    """Loss and accuracy of several runs by epoch: a colour a run; training dashed, validation solid."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for (name, rows), colour in zip(runs.items(), cycle(SERIES), strict=False):
+        epochs = [row["epoch"] for row in rows]
+        for axis, metric in zip(axes, ("loss", "acc"), strict=True):
+            axis.plot(epochs, [row[f"train/{metric}"] for row in rows], color=colour, linestyle="--", alpha=0.7)
+            axis.plot(
+                epochs, [row[f"val/{metric}"] for row in rows], color=colour, label=name, marker="o", markersize=4
+            )
+    for axis, title in zip(axes, ("Loss", "Accuracy"), strict=True):
+        axis.set_title(f"{title} (dashed: training, solid: validation)")
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[1].legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from settings import BACKEND, ROOT, TINY
 
-from cifar.config import Config, from_hydra
+from cifar.config import Config, composed
 
 # The units of the other backend would bring its framework into this process.
 collect_ignore = [str(ROOT / "tests/backends" / ("lightning" if BACKEND == "keras" else "keras"))]
@@ -21,8 +20,7 @@ def config(tmp_path: Path) -> Callable[..., Config]:
     """`config("model=cnn", …)`: the config of that command line, kept in a temporary folder."""
 
     def build(*overrides: str) -> Config:
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return from_hydra(compose("config", [f"runs_dir={tmp_path / 'runs'}", *overrides]))
+        return composed(f"runs_dir={tmp_path / 'runs'}", *overrides)
 
     return build
 

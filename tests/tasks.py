@@ -11,7 +11,7 @@ MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
 
 
 def shapes(config):
-    """Of the network's weights, and how many of them are trained."""
+    """Of the network's weights, by name."""
     network, weights = _network(config)
     return {name: array.shape for name, array in weights.read(network).items()}
 

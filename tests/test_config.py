@@ -11,7 +11,9 @@ def choices(group):
     return [f"{group}={path.stem}" for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
 
 
-@pytest.mark.parametrize("choice", [c for g in ("model", "aug", "optimizer", "schedule", "data") for c in choices(g)])
+@pytest.mark.parametrize(
+    "choice", [c for g in ("model", "aug", "optimizer", "schedule", "data", "backend") for c in choices(g)]
+)
 def test_every_choice_makes_a_valid_config(config, choice):
     extra = ["model.architecture=convnext_atto"] if choice == "model=timm" else []
     built = config(choice, *extra)
@@ -47,7 +49,7 @@ def test_yaml_round_trip_is_exact(config):
         ("epochs=0", r"epochs=0: .*greater than 0"),
         ("epochs=1.5", r"epochs=1\.5: .*valid integer"),
         ("epochs=true", r"epochs=true: .*valid integer"),
-        ("precision=bf32", r"precision=bf32: .*'auto', 'fp32', 'bf16' or 'fp16'"),
+        ("precision=bf32", r"precision=bf32: .*'auto', 'fp32', 'fp16' or 'fp64'"),
         ("+optimizer.lrr=1", r"optimizer\.lrr: there is no such key\. Did you mean 'lr'\? Allowed: .*momentum"),
         ("+epoch=1", r"epoch: there is no such key\. Did you mean 'epochs'\?"),
         ("+aug.cutuot.size=8", r"aug\.cutuot: there is no such key\. Did you mean 'cutout'\?"),
@@ -74,6 +76,23 @@ def test_a_patch_must_divide_the_image(config):
         config("model=vit_tiny", "model.patch_size=5")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["model=timm", "model.architecture=convnext_atto"],
+            "use backend=lightning, or with backend=keras one of cnn, ",
+        ),
+        (["precision=fp16"], "only backend=lightning"),
+        (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
+        (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean 'device'?"),
+    ],
+)
+def test_what_keras_cannot_do_is_refused(config, overrides, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        config("backend=keras", *overrides)
+
+
 def test_all_mistakes_are_told_at_once(config):
     with pytest.raises(UserError, match=r"(?s)epochs=-1.*batch_size=0"):
         config("epochs=-1", "batch_size=0")
@@ -81,9 +100,10 @@ def test_all_mistakes_are_told_at_once(config):
 
 def test_the_name_says_the_choices_and_hashes_what_changes_the_result(config):
     name = config("model=cnn", "aug=randaug", "seed=7").run_name
-    assert re.fullmatch(r"cnn-randaug-adamw-cifar10-s7-[0-9a-f]{8}", name)
+    assert re.fullmatch(r"cnn-randaug-adamw-cifar10-lightning-s7-[0-9a-f]{8}", name)
     same = ("study=other", "on_existing=rerun", "tracker=none", "data.root=/elsewhere", "backend.workers=2")
     assert config("model=cnn", "aug=randaug", "seed=7", *same).run_name == name
     different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "+aug.cutout.size=8")
     names = {config("model=cnn", "aug=randaug", "seed=7", change).run_name for change in different}
     assert len(names | {name}) == len(different) + 1
+    assert "-keras_jax-" in config("backend=keras", "backend.engine=jax").run_name

@@ -20,6 +20,8 @@ def test_weights_are_distributed_as_pytorch_and_timm_distribute_them(config, nam
         if expected.std() == 0:
             np.testing.assert_array_equal(found, expected, err_msg=key)
             continue
+        # timm's trunc_normal_ makes a 2, a hundred deviations, of what float32 rounds to the end of its range.
+        expected = expected[np.abs(expected) < 2]
         uncertainty = 1 / np.sqrt(expected.size)
         assert abs(found.std() / expected.std() - 1) < 5 * uncertainty, key
         assert abs(found.mean()) < 5 * expected.std() * uncertainty, key

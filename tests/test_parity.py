@@ -57,8 +57,8 @@ def test_both_frameworks_are_given_the_same_batches(processes, pair, aug):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_no_batch(processes, pair, workers):
-    alone = pair("aug=strong", "batch_size=64", "data.train_size=256", "backend.workers=0")
-    helped = pair("aug=strong", "batch_size=64", "data.train_size=256", f"backend.workers={workers}")
+    drawn = ("aug=strong", "+aug.albumentations=[{GaussNoise: {p: 1.0}}]", "batch_size=64", "data.train_size=256")
+    alone, helped = pair(*drawn, "backend.workers=0"), pair(*drawn, f"backend.workers={workers}")
     expected = parity.of_each(processes, alone, tasks.drawn, 2)
     assert parity.of_each(processes, helped, tasks.drawn, 2) == expected
 
@@ -73,6 +73,15 @@ def test_twenty_steps_of_training_agree(processes, pair, model, optimizer, varia
     configs = tuple(map(parity.proof, pair(f"model={name}", *options, f"optimizer={optimizer}", *variant)))
     for finding in parity.compare(processes, configs):
         assert finding.equal, f"{finding.what}: {finding}"
+
+
+@pytest.mark.parametrize("engine", ["jax", "torch"])
+def test_keras_on_another_engine_agrees_as_well(processes, pair, engine):
+    one, other = pair("model=cnn", "optimizer=sgd", *FULL, "backend.workers=2")
+    other = other.model_copy(update={"backend": other.backend.model_copy(update={"engine": engine})})
+    with isolation.process() as process:
+        for finding in parity.compare((processes[0], process), (parity.proof(one), parity.proof(other))):
+            assert finding.equal, f"{finding.what}: {finding}"
 
 
 def test_a_difference_is_found(processes, pair):

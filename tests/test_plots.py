@@ -24,6 +24,13 @@ def test_curves(tmp_path):
     picture(tmp_path / "new" / "curves.png")
 
 
+def test_the_curves_of_more_runs_than_colours(tmp_path):
+    plots.runs_together({f"run {number}": ROWS for number in range(8)}, tmp_path / "curves.png")
+    many = picture(tmp_path / "curves.png")
+    plots.runs_together({"run 0": ROWS}, tmp_path / "curves.png")
+    assert not np.array_equal(many, picture(tmp_path / "curves.png"))
+
+
 @pytest.mark.parametrize("classes", [10, 100])
 def test_confusion_with_few_and_many_classes(tmp_path, classes):
     matrix = RNG.integers(0, 30, (classes, classes)) + 50 * np.eye(classes, dtype=int)

@@ -1,6 +1,7 @@
 """Any albumentations pipeline, written in YAML."""
 
 import inspect
+import threading
 import warnings
 from typing import Any
 
@@ -12,6 +13,8 @@ from cifar.config import IMAGE_SIZE
 from cifar.errors import UserError, nearest
 
 cv2.setNumThreads(0)  # 32 pixels are too few to share out
+
+_SEEDED = threading.Lock()  # of a module: it need not travel to worker processes
 
 
 class Custom:
@@ -38,9 +41,10 @@ class Custom:
         return int(rng.integers(2**31))
 
     def apply(self, images: np.ndarray, draws: int) -> np.ndarray:
-        self._compose.set_random_seed(draws)
-        for i in range(len(images)):
-            images[i] = self._compose(image=images[i])["image"]
+        with _SEEDED:  # another thread's batch would go on with this one's random numbers
+            self._compose.set_random_seed(draws)
+            for i in range(len(images)):
+                images[i] = self._compose(image=images[i])["image"]
         return images
 
 

@@ -18,6 +18,8 @@ from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 
+Weights = dict[str, np.ndarray]  # in PyTorch's names and layouts
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -41,14 +43,15 @@ class Backend(Protocol):
     def predict(self, config: Config, splits: Splits, folder: RunFolder, images: np.ndarray) -> np.ndarray:
         """Logits [N, classes] of uint8 images [N, 32, 32, 3] by the best checkpoint: float32, or float64 in fp64."""
 
-    def take(self, config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> dict[str, np.ndarray]:
+    def take(self, config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> Weights:
         """The weights of the folder's best (or last) checkpoint, in PyTorch's names and layouts."""
 
-    def put(self, config: Config, splits: Splits, folder: RunFolder, arrays: dict[str, np.ndarray]) -> None:
+    def put(self, config: Config, splits: Splits, folder: RunFolder, arrays: Weights) -> None:
         """Make weights, as `take` gives them, the folder's best checkpoint."""
 
     def peak_memory(self, config: Config) -> int:
-        """Bytes: of GPU memory since `fit` began if one is used, else of this process since it began."""
+        """Bytes: of GPU memory if one is used, else of this process, at most since it began (Lightning on a GPU: since
+        `fit` began)."""
 
 
 def load(choice: Choice) -> Backend:
@@ -57,10 +60,11 @@ def load(choice: Choice) -> Backend:
     Raises UserError if another framework is in this process already (TensorFlow and PyTorch's compiler crash in one
     process), or the framework is not installed."""
     framework = choice.engine if isinstance(choice, Keras) else "torch"
-    if _loaded.setdefault("framework", framework) != framework:
+    needed = f"{framework} on device={choice.device}" if isinstance(choice, Keras) else framework
+    if _loaded and needed not in _loaded:
         raise UserError(
-            f"backend={choice.label}: this process works with {_loaded['framework']} already, and a process can have "
-            f"only one framework. Start the runs one by one instead of with -m."
+            f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
+            f"beside it. Start the runs one by one instead of with -m."
         )
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine
@@ -69,15 +73,17 @@ def load(choice: Choice) -> Backend:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
         with console.native_messages_dropped() if framework == "tensorflow" else contextlib.nullcontext():
-            return cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
+            backend = cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
     except ModuleNotFoundError as error:
         raise UserError(
             f"backend={choice.label}: the package {error.name} is not installed; "
             f"`pip install -e '.[jax]'` installs JAX, `pip install -e .` the others."
         ) from None
+    _loaded.add(needed)
+    return backend
 
 
-_loaded: dict[str, str] = {}  # the framework of this process, once there is one
+_loaded: set[str] = set()  # the framework of this process, once there is one
 
 
 def peak_resident_memory() -> int:

@@ -14,8 +14,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGES = (
-    "albumentations", "hydra-core", "keras", "numpy", "omegaconf", "opencv-python-headless", "pydantic",
-    "pytorch-lightning", "scikit-learn", "tensorflow", "timm", "torch", "torchmetrics", "wandb",
+    "albumentations", "hydra-core", "jax", "jaxlib", "keras", "numpy", "omegaconf", "opencv-python-headless",
+    "pydantic", "pytorch-lightning", "scikit-learn", "tensorflow", "timm", "torch", "torchmetrics", "wandb",
 )  # fmt: skip
 
 

@@ -28,8 +28,6 @@ class _Report(keras.callbacks.Callback):
         self._first_epoch = first_epoch
         self._batch_size = config.batch_size
         self._epoch = first_epoch
-        # Looking at a GPU's loss would make it wait: there, the epoch's mean tells.
-        self._every_step = not hardware.uses_gpu(config)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._recorder.begin(self._first_epoch)
@@ -39,8 +37,7 @@ class _Report(keras.callbacks.Callback):
         self._recorder.epoch_started(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._every_step:
-            self._check(float(logs["loss"]), batch)
+        self._check(float(logs["loss"]), batch)  # Keras has waited for it already
         self._recorder.step_done(self._batch_size)
 
     def on_test_begin(self, logs: Any = None) -> None:
@@ -48,10 +45,9 @@ class _Report(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         metrics = {ours: float(logs[theirs]) for theirs, ours in _NAMES.items()}
-        self._check(metrics["train/loss"], None)
         self._recorder.epoch_done(epoch, self.model.last_learning_rate, metrics)
 
-    def _check(self, loss: float, step: int | None) -> None:
+    def _check(self, loss: float, step: int) -> None:
         if not np.isfinite(loss):
             raise TrainingDiverged.at(loss, self._epoch, step)
 
@@ -96,7 +92,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     hardware.configure(config)
     pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    trained = module.build(config, splits)
+    trained = module.build(config, splits, len(batches))
     epochs_done, best = 0, -1.0
     if (folder.checkpoints / checkpoints.LAST).exists():
         checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before anything else

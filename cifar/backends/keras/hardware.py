@@ -19,7 +19,10 @@ def plan(config: Config, classes: int) -> Plan:
     """What will be done with `config` on this machine. Raises UserError if it cannot be done."""
     gpu, engine = uses_gpu(config), _ENGINES[settings(config).engine]
     if settings(config).device == "gpu" and not gpu:
-        raise UserError(f"backend.device=gpu: {engine} sees no GPU here; use backend.device=auto or cpu.")
+        raise UserError(
+            f"backend.device=gpu: {engine} sees no GPU here (TensorFlow and JAX need to be "
+            "installed with their CUDA libraries); use backend.device=auto or cpu."
+        )
     configure(config)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores()} threads)"
@@ -48,7 +51,7 @@ def precision(config: Config) -> str:
     """fp32, bf16 or fp64."""
     if config.precision != "auto":
         return config.precision
-    # On a processor, bf16 is the slower one for convolutions (benchmarks/keras_defaults.py).
+    # On a processor, bf16 is the slower one for convolutions (benchmarks/keras_fit.py).
     return "bf16" if uses_gpu(config) else "fp32"
 
 
@@ -63,7 +66,7 @@ def jit(config: Config) -> bool:
     backend = settings(config)
     if backend.compile != "auto":
         return backend.compile
-    # On a processor, XLA makes TensorFlow's convolutions slower (benchmarks/keras_defaults.py).
+    # On a processor, XLA makes TensorFlow's convolutions slower (benchmarks/keras_fit.py).
     return backend.engine == "jax" or (backend.engine == "tensorflow" and uses_gpu(config))
 
 

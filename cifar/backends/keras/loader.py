@@ -1,5 +1,6 @@
 """Batches to Keras."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -16,18 +17,29 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class EpochBatches(keras.utils.PyDataset):
-    """The batches of one epoch; `epoch` (0-based) is set before it begins."""
+    """The batches of one epoch; `epoch` (0-based) is set before it begins.
+
+    Threads prepare what comes next. Not Keras's own: these run ahead into the next epoch before they are told of it."""
 
     def __init__(self, batches: TrainingBatches, workers: int):
-        super().__init__(workers=workers)
-        self._batches = batches
+        super().__init__()
         self.epoch = 0
+        self._batches = batches
+        self._threads = ThreadPoolExecutor(workers) if workers else None
+        self._ahead = 2 * workers
+        self._coming: dict[int, Future[Batch]] = {}
 
     def __len__(self) -> int:
         return self._batches.steps_per_epoch
 
     def __getitem__(self, index: int) -> Batch:
-        return self._batches[self.epoch * len(self) + index]
+        step = self.epoch * len(self) + index
+        if self._threads is None:
+            return self._batches[step]
+        for later in range(step, min(step + 1 + self._ahead, len(self._batches))):
+            if later not in self._coming:
+                self._coming[later] = self._threads.submit(self._batches.__getitem__, later)
+        return self._coming.pop(step).result()
 
 
 class Order(keras.callbacks.Callback):

@@ -28,16 +28,15 @@ class Classifier(keras.Model):
         self.network = network
         self._smoothing = config.label_smoothing
         self._decay = config.ema_decay
-        self._learning_rates = learning_rates
         self._norms = [
             (layer, _unbiased(config.batch_size, layer.input.shape[1:-1]))
             for layer in network.layers
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
+        self._accuracy = keras.metrics.Mean(name="accuracy")
         self.averages = [] if self._decay is None else [self._average_of(v) for v in network.weights]
         self.compile(
             optimizer=optimizer.build(config.optimizer, network, learning_rates, config.clip_norm),
-            metrics=[accuracy],
             jit_compile=jit,
         )
         self.built = True
@@ -49,13 +48,13 @@ class Classifier(keras.Model):
 
     @property
     def last_learning_rate(self) -> float:
-        """Of the step before."""
-        return float(self._learning_rates[int(self.optimizer.iterations) - 1])
+        """That the optimizer used in the step before."""
+        return self.optimizer.rates.at(int(self.optimizer.iterations) - 1)
 
     def _average_of(self, variable: keras.Variable) -> keras.Variable:
         name = f"average_{variable.path.replace('/', '_')}"
         average = self.add_weight(shape=variable.shape, dtype=variable.dtype, trainable=False, name=name)
-        average.assign(variable)
+        average.assign(ops.convert_to_numpy(variable))  # a copy: JAX would share the array, and donate it twice
         return average
 
     def call(self, images: Tensor, training: bool = False) -> Tensor:
@@ -72,6 +71,11 @@ class Classifier(keras.Model):
         if training and self._smoothing:
             target = (1 - self._smoothing) * target + self._smoothing / classes
         return -ops.mean(ops.sum(target * ops.log_softmax(logits), axis=-1))
+
+    def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> dict[str, Tensor]:
+        # Not through `compile(metrics=…)`: for that, JAX's and PyTorch's `fit` draw a batch before the first epoch.
+        self._accuracy.update_state(accuracy(y, y_pred))
+        return self.get_metrics_result()
 
     def train_step(self, *arguments: Any) -> Any:
         if keras.config.backend() == "jax":
@@ -122,13 +126,12 @@ class Classifier(keras.Model):
             average.assign(kept)
 
 
-def build(config: Config, splits: Splits) -> Classifier:
-    """The network with its first weights, ready to be trained."""
+def build(config: Config, splits: Splits, steps: int) -> Classifier:
+    """The network with its first weights, ready to be trained for `steps` steps."""
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
     model.seed_dropout(network, config.seed)
     shapes = {name: array.shape for name, array in weights.read(network).items()}
     weights.write(network, initial.weights(config.model, shapes, config.seed))
-    steps = len(splits.train) // config.batch_size * config.epochs
     rates = learning_rates(config.schedule, config.optimizer.lr, steps)
     return Classifier(network, config, rates, hardware.jit(config))
 

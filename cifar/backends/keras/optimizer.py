@@ -20,10 +20,15 @@ class StepTable(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rates: np.ndarray):
         self._rates = ops.convert_to_tensor(learning_rates, dtype=keras.config.floatx())
+        self._table = ops.convert_to_numpy(self._rates)
         self._last = len(learning_rates) - 1
 
     def __call__(self, step: Tensor) -> Tensor:
         return ops.take(self._rates, ops.minimum(step, self._last))  # after the last step, someone may still ask
+
+    def at(self, step: int) -> float:
+        """The rate of one step, as precise as the optimizer has it."""
+        return float(self._table[step])
 
 
 def build(
@@ -38,7 +43,8 @@ class _Update(keras.optimizers.Optimizer):
     """What the three have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
 
     def __init__(self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None):
-        super().__init__(learning_rate=StepTable(learning_rates), name=optimizer.name)
+        self.rates = StepTable(learning_rates)
+        super().__init__(learning_rate=self.rates, name=optimizer.name)
         self._clip_norm = clip_norm
         self._settings: Any = optimizer
         self._classifier = [layer for layer in network.layers if layer.weights][-1].name

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from cifar.backends import Weights
+
 _NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
           "moving_variance": "running_var"}  # fmt: skip
 _TO_PYTORCH = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a convolution's and of a linear layer's kernel; others stay
@@ -17,12 +19,12 @@ def name_of(variable: keras.Variable) -> str:
     return f"{layer}.{_NAMES.get(kind, kind)}"
 
 
-def read(network: keras.Model) -> dict[str, np.ndarray]:
+def read(network: keras.Model) -> Weights:
     """Every weight and running statistic, by name."""
     return {name_of(v): _moved(keras.ops.convert_to_numpy(v), _TO_PYTORCH) for v in network.weights}
 
 
-def write(network: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+def write(network: keras.Model, arrays: Weights) -> None:
     """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
     variables = {name_of(v): v for v in network.weights}
     assert arrays.keys() == variables.keys(), f"names differ: {sorted(arrays.keys() ^ variables.keys())[:5]}"

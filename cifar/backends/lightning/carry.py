@@ -1,7 +1,6 @@
 """A network's weights out of a run's checkpoint, and into a new one."""
 
-import numpy as np
-
+from cifar.backends import Weights
 from cifar.backends.lightning import checkpoints, model, weights
 from cifar.backends.lightning.checkpoints import AtomicIO
 from cifar.backends.lightning.model import Network
@@ -21,12 +20,12 @@ def restored(config: Config, splits: Splits, folder: RunFolder, checkpoint: str)
     return network
 
 
-def take(config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> dict[str, np.ndarray]:
+def take(config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> Weights:
     """Weights and running statistics of the best (or last) checkpoint."""
     return weights.read(restored(config, splits, folder, checkpoints.LAST if last else checkpoints.BEST))
 
 
-def put(config: Config, splits: Splits, folder: RunFolder, arrays: dict[str, np.ndarray]) -> None:
+def put(config: Config, splits: Splits, folder: RunFolder, arrays: Weights) -> None:
     """Make `arrays` the folder's best checkpoint."""
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
     weights.write(network, arrays)

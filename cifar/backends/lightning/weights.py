@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 
+from cifar.backends import Weights
 from cifar.backends.lightning.model import Network
 
 _COUNTERS = "num_batches_tracked"  # of batch norms, which do not use them
 
 
-def read(network: Network) -> dict[str, np.ndarray]:
+def read(network: Network) -> Weights:
     """Every weight and running statistic, by name."""
     return {
         name: value.detach().cpu().numpy().copy()
@@ -17,7 +18,7 @@ def read(network: Network) -> dict[str, np.ndarray]:
     }
 
 
-def write(network: Network, arrays: dict[str, np.ndarray]) -> None:
+def write(network: Network, arrays: Weights) -> None:
     """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
     state = network.body.state_dict()
     names = {name for name in state if not name.endswith(_COUNTERS)}

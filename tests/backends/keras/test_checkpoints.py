@@ -1,0 +1,179 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from cifar import data
+from cifar.backends.keras import checkpoints, hardware, model, module, weights
+from cifar.errors import UserError
+
+SMALL = ("backend=keras", "backend.device=cpu", "data=digits", "data.train_size=64", "batch_size=32", "epochs=2",
+         "model=cnn", "model.width=8")  # fmt: skip
+HINT = "on_existing=rerun starts the run over"
+
+
+@pytest.fixture
+def build(config):
+    """`build("optimizer=muon", …)`: the classifier of that config, and a batch."""
+
+    def built(*overrides):
+        chosen = config(*SMALL, *overrides)
+        hardware.configure(chosen)
+        splits = data.load(chosen.data)
+        classifier = module.build(chosen, splits)
+        classifier.run_eagerly = True
+        return classifier, (splits.train.images[:32], splits.train.labels[:32])
+
+    return built
+
+
+def numbers(variables):
+    return [keras.ops.convert_to_numpy(v).copy() for v in variables]
+
+
+def assert_same(variables, arrays):
+    for variable, array in zip(variables, arrays, strict=True):
+        np.testing.assert_array_equal(variable, array, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("overrides", [("optimizer=sgd",), ("optimizer=muon", "ema_decay=0.9", "precision=fp64")])
+def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(build, tmp_path, overrides):
+    """With dropout: its random state is kept, too."""
+    trained, batch = build(*overrides)
+    for _ in range(2):
+        trained.train_on_batch(*batch)
+    checkpoints.save(tmp_path / "last.npz", trained.state, 7, 0.625)
+    resumed, _ = build(*overrides, "seed=1")
+    assert checkpoints.restore(tmp_path / "last.npz", resumed.state) == (7, 0.625)
+    assert_same(resumed.state, numbers(trained.state))
+    for classifier in (trained, resumed):
+        classifier.train_on_batch(*batch)
+    assert_same(resumed.state, numbers(trained.state))
+
+
+def damaged(path, how):
+    content = path.read_bytes()
+    match how:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "truncated":
+            path.write_bytes(content[: len(content) // 2])
+        case "garbage":
+            path.write_bytes(b"garbage" * 100)
+        case "overwritten":
+            middle = len(content) // 2
+            path.write_bytes(
+                content[:middle] + bytes(b ^ 255 for b in content[middle:][:100]) + content[middle + 100 :]
+            )
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "garbage", "overwritten"])
+def test_a_damaged_checkpoint_is_refused_and_changes_nothing(build, tmp_path, how):
+    classifier, batch = build()
+    path = tmp_path / "last.npz"
+    checkpoints.save(path, classifier.state, 1, 0.5)
+    classifier.train_on_batch(*batch)
+    before = numbers(classifier.state)
+    damaged(path, how)
+    with pytest.raises(UserError, match=f"last.npz cannot be read .*{HINT}"):
+        checkpoints.restore(path, classifier.state)
+    assert_same(classifier.state, before)
+
+
+@pytest.mark.parametrize("other", ["model.width=16", "optimizer=sgd", "ema_decay=0.9"])
+def test_a_checkpoint_of_another_network_or_optimizer_is_refused(build, tmp_path, other):
+    path = tmp_path / "last.npz"
+    checkpoints.save(path, build()[0].state, 1, 0.5)
+    with pytest.raises(UserError, match=f"its arrays are not those of this network and optimizer.*{HINT}"):
+        checkpoints.restore(path, build(other)[0].state)
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "garbage", "overwritten"])
+def test_a_damaged_network_is_refused(build, tmp_path, how):
+    path = tmp_path / "best.keras"
+    checkpoints.save_network(path, build()[0].network)
+    damaged(path, how)
+    with pytest.raises(UserError, match=f"best.keras cannot be read (.|\n)*{HINT}"):
+        checkpoints.load_network(path)
+
+
+def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatch):
+    classifier, batch = build()
+    last, best = tmp_path / "last.npz", tmp_path / "best.keras"
+
+    def write_all():
+        checkpoints.save(last, classifier.state, 1, 0.5)
+        checkpoints.save_network(best, classifier.network)
+
+    def half(file, **arrays):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    write_all()
+    assert {path.name for path in tmp_path.iterdir()} == {"last.npz", "best.keras"}
+    before = last.read_bytes(), best.read_bytes()
+    classifier.train_on_batch(*batch)
+    monkeypatch.setattr(np, "savez", half)
+    monkeypatch.setattr(keras.Model, "save", lambda network, path: half(path.open("wb")))
+    for write in (
+        lambda: checkpoints.save(last, classifier.state, 2, 0.5),
+        lambda: checkpoints.save_network(best, classifier.network),
+    ):
+        with pytest.raises(OSError, match="no space"):
+            write()
+    assert (last.read_bytes(), best.read_bytes()) == before
+    monkeypatch.undo()
+    write_all()
+    assert {path.name for path in tmp_path.iterdir()} == {"last.npz", "best.keras"}, "what was left over is used up"
+    assert last.read_bytes() != before[0]
+
+
+PLAIN_KERAS = """
+import sys
+import keras, numpy as np
+images = np.load("images.npy")
+for name in sys.argv[1:]:
+    np.save(f"{name}.npy", np.array(keras.models.load_model(f"{name}.keras")(images, training=False)))
+assert not [module for module in sys.modules if module.partition(".")[0] == "cifar"]
+"""
+
+
+def network(config, *overrides):
+    chosen = config("backend=keras", *overrides)
+    hardware.configure(chosen)
+    built = model.build(chosen.model, 10, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
+    rng = np.random.default_rng(0)
+    weights.write(built, {n: 0.1 * rng.random(a.shape) for n, a in weights.read(built).items()})
+    return built
+
+
+def test_keras_alone_reads_the_networks(config, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    networks = {name: network(config, f"model={name}") for name in ("cnn", "resnet18")}
+    for name, built in networks.items():
+        checkpoints.save_network(tmp_path / f"{name}.keras", built)
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_KERAS, *networks], cwd=tmp_path, env=os.environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for name, built in networks.items():
+        expected = np.array(built(images, training=False))
+        assert expected.std() > 0
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("overrides", [("model=vit_tiny", "model.patch_size=8"), ("model=cnn", "precision=fp64")])
+def test_a_network_comes_back_as_it_was(config, tmp_path, overrides):
+    built = network(config, *overrides)
+    checkpoints.save_network(tmp_path / "best.keras", built)
+    loaded = checkpoints.load_network(tmp_path / "best.keras")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    found, expected = loaded(images, training=False), built(images, training=False)
+    assert found.dtype == expected.dtype == keras.config.floatx()
+    np.testing.assert_array_equal(found, expected)

@@ -11,7 +11,8 @@ def test_cfg_prints_the_config_without_importing_a_framework():
     code = (
         "import sys; sys.argv = ['train.py', 'model=vit_tiny', '--cfg', 'job']; import runpy; "
         "runpy.run_path(sys.argv[0], run_name='__main__'); "
-        "bad = {'torch', 'tensorflow', 'keras', 'jax', 'albumentations', 'sklearn', 'wandb'} & set(sys.modules); assert not bad, bad"
+        "bad = {'torch', 'tensorflow', 'keras', 'jax', 'albumentations', 'sklearn', 'wandb'} & set(sys.modules); "
+        "assert not bad, bad"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -43,8 +43,9 @@ class _Update(keras.optimizers.Optimizer):
     """What the three have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
 
     def __init__(self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None):
-        self.rates = StepTable(learning_rates)
-        super().__init__(learning_rate=self.rates, name=optimizer.name)
+        rates = StepTable(learning_rates)
+        super().__init__(learning_rate=rates, name=optimizer.name)
+        self.rates = rates
         self._clip_norm = clip_norm
         self._settings: Any = optimizer
         self._classifier = [layer for layer in network.layers if layer.weights][-1].name

@@ -23,7 +23,7 @@ def build(config):
         chosen = config(*SMALL, *overrides)
         hardware.configure(chosen)
         splits = data.load(chosen.data)
-        classifier = module.build(chosen, splits)
+        classifier = module.build(chosen, splits, chosen.epochs * len(splits.train) // chosen.batch_size)
         classifier.run_eagerly = True
         return classifier, (splits.train.images[:32], splits.train.labels[:32])
 

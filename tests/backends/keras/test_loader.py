@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from cifar.backends.keras import loader
 from cifar.data import Subset
@@ -9,13 +10,16 @@ class Steps:
 
     steps_per_epoch = 4
 
+    def __len__(self):
+        return 6 * self.steps_per_epoch
+
     def __getitem__(self, step):
         return step
 
 
-def test_every_epoch_has_its_own_batches(config):
-    batches = loader.training(config("backend=keras", "backend.workers=3"), Steps())
-    assert batches.workers == 3
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_every_epoch_has_its_own_batches(config, workers):
+    batches = loader.training(config("backend=keras", f"backend.workers={workers}"), Steps())
     order = loader.Order(batches)
     for epoch in (0, 1, 5):  # a resumed run starts anywhere
         order.on_epoch_begin(epoch)

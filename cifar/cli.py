@@ -25,7 +25,6 @@ def main() -> None:
 
     command = commands.add_parser("parity", help="prove that a config is the same experiment in both frameworks")
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as train.py takes them: model=resnet18 …")
-    command.add_argument("--engine", default="tensorflow", help="Keras's engine (default: %(default)s)")
     command.set_defaults(run=_parity)
 
     command = commands.add_parser("convert", help="carry a trained network over to the other framework")
@@ -66,7 +65,7 @@ def _parity(arguments: argparse.Namespace) -> None:
     from cifar import parity
 
     one = composed(*arguments.overrides, "backend=lightning")
-    other = composed(*arguments.overrides, "backend=keras", f"backend.engine={arguments.engine}")
+    other = composed(*arguments.overrides, "backend=keras")
     print(f"{one.run_name.rpartition('-')[0]} against {other.backend.label}, {parity.STEPS} steps each", flush=True)
     findings = parity.check(one, other)
     print(parity.table(findings))

@@ -69,7 +69,7 @@ def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]
     trainings = of_each(processes, configs, train)
     trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
     networks = of_each(processes, configs, carry, trained)
-    return [*_of_networks(trained, *networks), *_of_trainings(*trainings)]
+    return [*_of_networks(trained, *networks), *of_trainings(*trainings)]
 
 
 def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any, *more: Any) -> list[Any]:
@@ -145,7 +145,8 @@ def _of_networks(weights: Weights, one: Carried, other: Carried) -> list[Finding
     ]
 
 
-def _of_trainings(one: Training, other: Training) -> list[Finding]:
+def of_trainings(one: Training, other: Training) -> list[Finding]:
+    """What two trainings of the same config have to agree in."""
     return [
         Finding(f"learning rates of {STEPS} steps", _difference(one.learning_rates, other.learning_rates), 0),
         Finding(f"training losses of {STEPS} steps, float64", _difference(one.losses[:, 0], other.losses[:, 0]), 1e-12),

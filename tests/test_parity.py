@@ -70,18 +70,23 @@ def test_workers_change_no_batch(processes, pair, workers):
 )
 def test_twenty_steps_of_training_agree(processes, pair, model, optimizer, variant):
     name, *options = model
-    configs = tuple(map(parity.proof, pair(f"model={name}", *options, f"optimizer={optimizer}", *variant)))
-    for finding in parity.compare(processes, configs):
+    configs = map(parity.proof, pair(f"model={name}", *options, f"optimizer={optimizer}", *variant))
+    for finding in parity.of_trainings(*parity.of_each(processes, configs, parity.train)):
         assert finding.equal, f"{finding.what}: {finding}"
 
 
 @pytest.mark.parametrize("engine", ["jax", "torch"])
-def test_keras_on_another_engine_agrees_as_well(processes, pair, engine):
-    one, other = pair("model=cnn", "optimizer=sgd", *FULL, "backend.workers=2")
-    other = other.model_copy(update={"backend": other.backend.model_copy(update={"engine": engine})})
+def test_keras_on_another_engine_trains_the_same(processes, pair, engine):
+    """In float32 (Keras has no float64 there), so rounding grows from step to step."""
+    one, other = map(parity.proof, pair("model=cnn", "optimizer=sgd", *FULL, "backend.workers=2"))
+    one = one.model_copy(update={"precision": "fp32"})
+    backend = other.backend.model_copy(update={"engine": engine})
+    other = other.model_copy(update={"precision": "fp32", "backend": backend})
     with isolation.process() as process:
-        for finding in parity.compare((processes[0], process), (parity.proof(one), parity.proof(other))):
-            assert finding.equal, f"{finding.what}: {finding}"
+        expected, found = parity.of_each((processes[0], process), (one, other), parity.train)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-4)
+    for name, array in expected.weights.items():
+        np.testing.assert_allclose(found.weights[name], array, atol=1e-4, err_msg=name)
 
 
 def test_a_difference_is_found(processes, pair):

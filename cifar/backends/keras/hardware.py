@@ -38,10 +38,6 @@ def configure(config: Config) -> None:
     """Set Keras to the precision of the run. To be called before a network is built."""
     chosen = precision(config)
     floatx = "float64" if chosen == "fp64" else "float32"
-    if settings(config).engine == "jax":
-        import jax
-
-        jax.config.update("jax_enable_x64", chosen == "fp64")
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy("mixed_bfloat16" if chosen == "bf16" else floatx)
     keras.config.disable_traceback_filtering()

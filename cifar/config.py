@@ -338,7 +338,7 @@ class Config(Section):
                 raise ValueError("precision=fp16: only backend=lightning scales the loss for it; Keras has bf16")
             if self.precision == "fp64" and self.backend.engine != "tensorflow":
                 raise ValueError(
-                    f"precision=fp64: on {self.backend.engine}, Keras computes batch norms in float32 all the same; use "
+                    f"precision=fp64: on {self.backend.engine}, Keras computes batch norms in float32; use "
                     f"backend.engine=tensorflow or backend=lightning"
                 )
         return self

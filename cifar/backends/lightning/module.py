@@ -30,7 +30,7 @@ class Classifier(pl.LightningModule):
         return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None)
 
     def on_train_start(self) -> None:
-        # Only now: whenever a module is moved, torchmetrics falls back to float32.
+        # Only now: whenever a module is moved, torchmetrics goes back to float32.
         for metric in (self.train_loss, self.val_loss):
             metric.set_dtype(torch.float64)
 

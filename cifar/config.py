@@ -391,6 +391,13 @@ def dotted_keys() -> list[str]:
     return sorted(_keys(Config, ""))
 
 
+def owners(key: str) -> list[str]:
+    """The choices of a group that have the key: `optimizer.beta1` -> ["adamw"]."""
+    group, _, rest = key.partition(".")
+    having = [s for s in _sections(Config.model_fields[group].annotation) if rest.partition(".")[0] in s.model_fields]
+    return [name for s in having for name in typing.get_args(s.model_fields["name"].annotation)]
+
+
 def _keys(section: type[BaseModel], prefix: str) -> set[str]:
     found: set[str] = set()
     for name, field in section.model_fields.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar.config import dotted_keys
+from cifar.config import dotted_keys, owners
 from cifar.errors import TrainingDiverged, UserError, nearest
 
 
@@ -112,8 +112,10 @@ def _explain(error: Exception) -> str:
     if "append" in key[0]:
         return f"'{key[1]}' is in the config already: leave out the + to change it."
     if key[1] in keys:
-        section = key[1].rpartition(".")[0]
-        return f"'{key[1]}' cannot be set: another choice of {section} has this key, but not the chosen one."
+        if not (having := owners(key[1])):
+            return f"'{key[1]}' is not in the chosen config: +{key[1]}=… adds it."
+        group = key[1].partition(".")[0]
+        return f"'{key[1]}' cannot be set: of the choices of {group}, only {', '.join(having)} has this key."
     hint = nearest(key[1], keys) or nearest(key[1].rpartition(".")[2], keys)
     allowed = _siblings(key[1], keys)
     return f"'{key[1]}' cannot be set: the config has no such key.{hint} Allowed{allowed}."

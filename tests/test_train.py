@@ -38,7 +38,12 @@ def test_help_lists_every_group_and_choice(train):
         (["+seed=1"], "'seed' is in the config already: leave out the +"),
         (["data=digits", "data.train_size=5000"], "at most 1237 are left"),
         (["data=digits", "batch_size=2000"], "batch_size=2000 is larger than the training split of 1237 images"),
-        (["model=vit_tiny", "model.width=8"], "another choice of model has this key, but not the chosen one"),
+        (["model=vit_tiny", "model.width=8"], "of the choices of model, only cnn has this key"),
+        (
+            ["aug=none", "aug.cutout.size=8"],
+            "'aug.cutout.size' is not in the chosen config: +aug.cutout.size=… adds it.",
+        ),
+        (["backend=keras", "backend.devices=2"], "of the choices of backend, only lightning has this key"),
         (["data=digits", "model=timm", "model.architecture=convnext_atom"], "Did you mean 'convnext_atto'?"),
         (["data=digits", "model=timm", "model.architecture=vgg11", "+model.arguments.bogus=1"], "cannot be built"),
         (["data=digits", "model=timm", "model.architecture=inception_v3"], "cannot take images of 32x32 pixels"),
@@ -69,6 +74,13 @@ def test_a_failing_job_of_a_sweep_is_told_and_the_others_are_run(train, tmp_path
         assert f"error: batch_size={size} is larger than the training split" in done.stderr
     assert len(list(tmp_path.glob("runs/main/*/result.json"))) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+def test_a_process_has_one_framework(train, tmp_path):
+    done = train("-m", *TINY[:-1], "epochs=1", "backend=lightning,keras")
+    assert done.returncode == 2
+    assert "this process works with torch already" in done.stderr
+    assert len(list(tmp_path.glob("runs/main/*-lightning-*/result.json"))) == 1
 
 
 def test_data_parallel_runs_are_not_swept_over(train):

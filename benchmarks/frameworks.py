@@ -2,7 +2,7 @@
 
     python benchmarks/frameworks.py [cnn] [resnet18] [vit_tiny] …
 
-Per model, medians of turns: seconds to import the framework, seconds from the command to the end of the first step,
+Per model, means of two turns: seconds to import the framework, seconds from the command to the end of the first step,
 images a second of the second epoch, peak memory, bytes of the checkpoints, and whether the same command gives the same
 losses again to the last bit. On CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), on the CPU, precision as each
 backend chooses it."""
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 2
 BACKENDS = ("lightning", "keras")
 IMPORTS = {"lightning": "import pytorch_lightning, timm", "keras": "import keras"}
-IMAGES = {"cnn": 6400, "resnet18": 1280, "vit_tiny": 1280}
+IMAGES = {"cnn": 3840, "resnet18": 640, "vit_tiny": 640}
 
 # train.py, noting when its first step is done.
 WATCHED = """
@@ -90,7 +90,7 @@ def compare(name: str) -> None:
     sys.stderr.write("\r\033[K")
     print(f"{name:<28} {'lightning':>12} {'keras':>12}   keras / lightning")
     for fact in seen[BACKENDS[0]][0][0]:
-        one, other = (statistics.median(facts[fact] for facts, _ in seen[backend]) for backend in BACKENDS)
+        one, other = (statistics.mean(facts[fact] for facts, _ in seen[backend]) for backend in BACKENDS)
         print(f"  {fact:<26} {one:12,.1f} {other:12,.1f}   {other / one:.2f}")
     same = [all(losses == seen[backend][0][1] for _, losses in seen[backend]) for backend in BACKENDS]
     print(f"  {'the same losses again':<26} {same[0]!s:>12} {same[1]!s:>12}", flush=True)

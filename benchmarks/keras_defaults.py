@@ -6,7 +6,6 @@ ours             as train.py trains it
 batch_norm       BatchNormalization(momentum=0.99, epsilon=1e-3) instead of PyTorch's 0.9 and 1e-5
 decoupled_decay  keras.optimizers.SGD(weight_decay=…): lr * decay * w outside of the momentum, on every weight,
                  instead of coupled decay on all but biases and norms
-glorot           Keras's initial weights instead of PyTorch's
 
 A small cnn on 2,000 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), SGD with the recipe of
 conf/optimizer/sgd.yaml, each run in a process of its own, three seeds."""
@@ -28,7 +27,7 @@ from cifar.tracking import NoTracker
 SEEDS = 3
 EPOCHS = 20
 SHOWN = (1, 5, EPOCHS)
-VARIANTS = ("ours", "batch_norm", "decoupled_decay", "glorot")
+VARIANTS = ("ours", "batch_norm", "decoupled_decay")
 
 
 def config(seed: int) -> Config:
@@ -57,15 +56,12 @@ def apply(variant: str) -> None:
     """Put Keras's default in the place of ours, in this process."""
     import keras
 
-    from cifar.backends.keras import model, module, optimizer
+    from cifar.backends.keras import model, optimizer
 
     if variant == "batch_norm":
         model._norm = lambda x, name: keras.layers.BatchNormalization(name=name)(x)
     if variant == "decoupled_decay":
         optimizer.build = _keras_sgd  # type: ignore[assignment]
-    if variant == "glorot":
-        model._EMPTY["kernel_initializer"] = "glorot_uniform"
-        module.weights.write = lambda *_: None  # type: ignore
 
 
 def _keras_sgd(settings: Any, network: Any, rates: np.ndarray, clip_norm: None) -> Any:  # noqa: ARG001

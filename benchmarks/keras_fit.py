@@ -32,7 +32,7 @@ from cifar.runs.recorder import read_metrics
 
 ROUNDS = 3
 BATCH = 128
-IMAGES = {"cnn": 6400, "resnet18": 1280, "vit_tiny": 1280}  # some ten seconds of training
+IMAGES = {"cnn": 3840, "resnet18": 640, "vit_tiny": 640}  # some seconds of training
 
 
 def config(name: str, runs: str, *more: str) -> Config:

@@ -6,28 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from cifar import data
-from cifar.backends.keras import checkpoints, hardware, model, module, weights
+from cifar.backends.keras import checkpoints, hardware, model, weights
 from cifar.errors import UserError
 
-SMALL = ("backend=keras", "backend.device=cpu", "data=digits", "data.train_size=64", "batch_size=32", "epochs=2",
-         "model=cnn", "model.width=8")  # fmt: skip
 HINT = "on_existing=rerun starts the run over"
-
-
-@pytest.fixture
-def build(config):
-    """`build("optimizer=muon", …)`: the classifier of that config, and a batch."""
-
-    def built(*overrides):
-        chosen = config(*SMALL, *overrides)
-        hardware.configure(chosen)
-        splits = data.load(chosen.data)
-        classifier = module.build(chosen, splits, chosen.epochs * len(splits.train) // chosen.batch_size)
-        classifier.run_eagerly = True
-        return classifier, (splits.train.images[:32], splits.train.labels[:32])
-
-    return built
 
 
 def numbers(variables):

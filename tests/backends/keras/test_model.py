@@ -1,19 +1,11 @@
 import keras
 import numpy as np
 import pytest
+from settings import PARAMETERS
 
 from cifar import initial
 from cifar.backends.keras import hardware, model, weights
 
-# Hand-computed or published counts for 10 classes at 32x32: ResNets as in timm less the stem (7x7 -> 3x3).
-PARAMETERS = {
-    "cnn": 308_394,
-    "resnet18": 11_173_962,
-    "resnet50": 23_520_842,
-    "wrn16_4": 2_748_890,
-    "vit_tiny": 5_362_762,
-    "vit_small": 21_342_346,
-}
 MEAN, STD = (125, 123, 114), (63, 62, 67)
 
 

@@ -1,27 +1,17 @@
 import keras
 import numpy as np
 import pytest
+from settings import SMALL
 
-from cifar import data, initial, schedule
-from cifar.backends.keras import hardware, module, weights
+from cifar import initial, schedule
+from cifar.backends.keras import module, weights
 
-SMALL = ("backend=keras", "backend.device=cpu", "data=digits", "data.train_size=64", "batch_size=32", "epochs=2",
-         "model=cnn", "model.width=8", "model.dropout=[0,0,0]", "optimizer.lr=0.01")  # fmt: skip
+STILL = ("model.dropout=[0,0,0]", "optimizer.lr=0.01")
 
 
 @pytest.fixture
-def build(config):
-    """`build("ema_decay=0.5", …)`: the classifier of that config, and its first batch."""
-
-    def built(*overrides):
-        chosen = config(*SMALL, *overrides)
-        hardware.configure(chosen)
-        splits = data.load(chosen.data)
-        classifier = module.build(chosen, splits, chosen.epochs * len(splits.train) // chosen.batch_size)
-        classifier.run_eagerly = True
-        return classifier, (splits.train.images[:32], splits.train.labels[:32])
-
-    return built
+def build(build):
+    return lambda *overrides: build(*STILL, *overrides)
 
 
 def cross_entropy(logits, targets):
@@ -32,7 +22,7 @@ def cross_entropy(logits, targets):
 def test_a_classifier_starts_from_the_weights_and_the_rates_that_all_backends_share(build, config):
     classifier, batch = build("seed=3", "model.dropout=[0.5,0.5,0.5]", "schedule.warmup=0.5")
     arrays = weights.read(classifier.network)
-    chosen = config(*SMALL, "schedule.warmup=0.5")
+    chosen = config(*SMALL, *STILL, "schedule.warmup=0.5")
     expected = initial.weights(chosen.model, {name: array.shape for name, array in arrays.items()}, 3)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)

@@ -1,18 +1,9 @@
 import pytest
 import torch
+from settings import PARAMETERS
 
 from cifar.backends.lightning import model
 from cifar.errors import UserError
-
-# Hand-computed or published counts for 10 classes at 32x32: ResNets as in timm less the stem (7x7 -> 3x3).
-PARAMETERS = {
-    "cnn": 308_394,
-    "resnet18": 11_173_962,
-    "resnet50": 23_520_842,
-    "wrn16_4": 2_748_890,
-    "vit_tiny": 5_362_762,
-    "vit_small": 21_342_346,
-}
 
 
 def build(config, name, classes=10, **overrides):

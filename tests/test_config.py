@@ -50,7 +50,7 @@ def test_yaml_round_trip_is_exact(config):
         ("epochs=0", r"epochs=0: .*greater than 0"),
         ("epochs=1.5", r"epochs=1\.5: .*valid integer"),
         ("epochs=true", r"epochs=true: .*valid integer"),
-        ("precision=bf32", r"precision=bf32: .*'auto', 'fp32', 'fp16' or 'fp64'"),
+        ("precision=bf32", r"precision=bf32: .*'auto', 'fp32', 'bf16', 'fp16' or 'fp64'"),
         ("+optimizer.lrr=1", r"optimizer\.lrr: there is no such key\. Did you mean 'lr'\? Allowed: .*momentum"),
         ("+epoch=1", r"epoch: there is no such key\. Did you mean 'epochs'\?"),
         ("+aug.cutuot.size=8", r"aug\.cutuot: there is no such key\. Did you mean 'cutout'\?"),

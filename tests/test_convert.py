@@ -46,8 +46,8 @@ checkpoint, out, images = sys.argv[1:]
 assert "cifar" not in sys.modules
 network = keras.models.load_model(checkpoint)
 network.export(out, verbose=False)
-served = tf.saved_model.load(out).serve(tf.constant(np.load(images), tf.float32))
-np.save(images, np.asarray(served))
+saved = tf.saved_model.load(out)
+np.save(images, np.asarray(saved.serve(tf.constant(np.load(images), tf.float32))))
 """
 
 

@@ -21,7 +21,8 @@ def processes():
 @pytest.fixture
 def pair(config):
     """The same config for both backends."""
-    return lambda *overrides: tuple(config("data=digits", *overrides, f"backend={b}") for b in ("lightning", "keras"))
+    shared = ("data=digits", "backend.device=cpu")  # the device that the proofs choose: a process keeps to one
+    return lambda *overrides: tuple(config(*shared, *overrides, f"backend={b}") for b in ("lightning", "keras"))
 
 
 @pytest.mark.parametrize("name", MODELS)

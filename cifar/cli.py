@@ -51,7 +51,8 @@ def _curves(arguments: argparse.Namespace) -> None:
     from cifar.runs.folder import RunFolder
     from cifar.runs.recorder import read_metrics
 
-    runs = {folder.resolve().name: read_metrics(RunFolder(folder).metrics) for folder in arguments.folders}
+    paths = [folder.resolve() for folder in arguments.folders]
+    runs = {f"{path.parent.name}/{path.name}": read_metrics(RunFolder(path).metrics) for path in paths}
     if empty := [name for name, rows in runs.items() if not rows]:
         raise UserError(
             f"no epochs are recorded in {', '.join(empty)}; name the folders of runs (RUNS_DIR/STUDY/NAME)."

@@ -47,7 +47,7 @@ def precision(config: Config) -> str:
     """fp32, bf16 or fp64."""
     if config.precision != "auto":
         return config.precision
-    # On a processor, bf16 is the slower one for convolutions (benchmarks/keras_fit.py).
+    # On a processor, bf16 is faster for some networks and slower for others (docs/pytorch-vs-keras.md).
     return "bf16" if uses_gpu(config) else "fp32"
 
 
@@ -62,7 +62,7 @@ def jit(config: Config) -> bool:
     backend = settings(config)
     if backend.compile != "auto":
         return backend.compile
-    # On a processor, XLA makes TensorFlow's convolutions slower (benchmarks/keras_fit.py).
+    # On a processor, XLA makes TensorFlow's convolutions several times slower (docs/pytorch-vs-keras.md).
     return backend.engine == "jax" or (backend.engine == "tensorflow" and uses_gpu(config))
 
 

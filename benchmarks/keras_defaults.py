@@ -69,9 +69,10 @@ def _keras_sgd(settings: Any, network: Any, rates: np.ndarray, clip_norm: None) 
 
     from cifar.backends.keras.optimizer import StepTable
 
-    return keras.optimizers.SGD(
-        StepTable(rates), settings.momentum, settings.nesterov, weight_decay=settings.weight_decay
-    )
+    table = StepTable(rates)
+    chosen = keras.optimizers.SGD(table, settings.momentum, settings.nesterov, weight_decay=settings.weight_decay)
+    chosen.rates = table
+    return chosen
 
 
 def main() -> None:

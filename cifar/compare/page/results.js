@@ -1,0 +1,135 @@
+// The table of groups, and the list of runs it is made of.
+
+const BAR = { width: 190, height: 22, pad: 8 };
+const VERDICT_SIGNS = { better: "▲", worse: "▼" };
+
+function showResults(root) {
+  if (!groups.length) return root.append(nothing("There is no run to show."));
+  const bar = intervalScale();
+  const order = { column: report.metric, ascending: !report.higher_is_better };
+  root.append(sortableTable("Groups", resultColumns(bar), groups, order));
+  root.append(element("p", { class: "muted note" }, resultNote()));
+  if (report.mcnemar) root.append(element("p", {}, mcnemarText(report.mcnemar)));
+  root.append(runList());
+}
+
+function resultColumns(bar) {
+  const difference = (key) => (group) => group.difference?.[key] ?? null;
+  const choices = report.varying.length < 2 ? [] : report.varying.map((key) => ({
+    title: key, kind: "choice", value: (group) => group.choices[key] ?? null, cell: (group) => valueText(group.choices[key]),
+  }));
+  const number = (title, value, text, note) => ({ title, kind: "number", value, cell: (group) => text(value(group)), note });
+  return [
+    { title: "group", kind: "name", value: (group) => group.label, cell: groupName },
+    ...choices,
+    { title: report.metric, kind: "number", value: (group) => group.mean, cell: meanText, note: "mean ± standard deviation" },
+    { title: "95 % interval", kind: "bar", value: (group) => group.mean, cell: (group) => intervalBar(group, bar),
+      head: barAxis(bar), note: "mean, its 95 % interval, and every seed" },
+    { title: "difference", kind: "number", value: difference("mean"), cell: differenceCell, note: "against the baseline" },
+    number("p", difference("p"), pText, "corrected for the number of groups tested"),
+    { title: "verdict", kind: "verdict", value: difference("verdict"), cell: verdictCell },
+    { title: "seeds", kind: "number", value: (group) => group.seeds, cell: seedsCell },
+    number("time", (group) => group.seconds, durationText, "training with validation, mean of the runs"),
+    number("images/s", (group) => group.images_per_second, (value) => decimals(value, 0), "while training"),
+    number("memory", (group) => group.peak_memory_bytes, bytesText, "at its peak"),
+    number("parameters", (group) => group.parameters, countText),
+  ];
+}
+
+const groupName = (group) => element("span", { class: "named" }, ...named(group),
+  group === baseline ? element("span", { class: "tag" }, "baseline") : null);
+
+function meanText(group) {
+  if (!known(group.mean)) return element("span", { class: "muted" }, "no result yet");
+  const spread = known(group.sd) ? ` ± ${PERCENT ? decimals(group.sd, 2) : significant(group.sd, 2)}` : "";
+  return [element("strong", {}, metricText(group.mean)), element("span", { class: "muted" }, spread)];
+}
+
+function differenceCell({ difference }) {
+  if (!difference) return NONE;
+  const interval = known(difference.ci) ? rangeText(difference.ci, differenceText) : null;
+  return [differenceText(inUnits(difference.mean)), interval && element("span", { class: "second" }, interval)];
+}
+
+function verdictCell({ difference }) {
+  if (!difference) return "";
+  const needed = known(difference.seeds_needed) ? `about ${plural(difference.seeds_needed, "seed")} needed` : null;
+  const how = difference.paired ? plural(difference.pairs, "pair") : "unpaired";
+  const sign = VERDICT_SIGNS[difference.verdict];
+  return [
+    element("span", { class: `verdict ${sign ? difference.verdict : "open"}` },
+      sign ? `${sign} ${difference.verdict}` : difference.verdict),
+    element("span", { class: "second" }, [how, needed].filter(known).join(", ")),
+  ];
+}
+
+function seedsCell(group) {
+  const unfinished = ofGroup(group).filter((run) => run.state !== "done");
+  const note = unfinished.length ? element("span", { class: "second" }, `${unfinished.length} unfinished`) : null;
+  return [decimals(group.seeds, 0), note];
+}
+
+/** One scale for all bars: whatever a mean, an interval or a seed reaches. */
+function intervalScale() {
+  const values = [...groups.flatMap((group) => [group.mean, ...(group.ci ?? [])]), ...runs.map((run) => run.value)];
+  return scale(padded(values.filter(known), 0.02), [BAR.pad, BAR.width - BAR.pad]);
+}
+
+function barAxis(bar) {
+  const { values, step } = ticks(bar.domain, 3);
+  return shape("svg", { width: BAR.width, height: 18, "aria-hidden": "true" }, values.map((value) => [
+    shape("line", { class: "axis-line", x1: bar(value), x2: bar(value), y1: 14, y2: 18 }),
+    shape("text", { x: bar(value), y: 11, "text-anchor": "middle" }, tickText(value, step)),
+  ]).flat());
+}
+
+function intervalBar(group, bar) {
+  const middle = BAR.height / 2;
+  const values = ofGroup(group).map((run) => run.value).filter(known);
+  const reference = baseline && known(baseline.mean) ? bar(baseline.mean) : null;
+  return shape("svg", { class: "bar-plot", width: BAR.width, height: BAR.height, role: "img", "aria-label": barText(group, values) },
+    known(reference) ? shape("line", { class: "reference", x1: reference, x2: reference, y1: 0, y2: BAR.height }) : null,
+    group.ci ? shape("line", {
+      x1: bar(group.ci[0]), x2: bar(group.ci[1]), y1: middle, y2: middle, stroke: group.colour, "stroke-width": 5,
+      "stroke-opacity": 0.35,
+    }) : null,
+    values.map((value) => shape("circle", { class: "seed", cx: bar(value), cy: middle, r: 2.2 })),
+    known(group.mean) ? markerAt(group, bar(group.mean), middle, 4.5, { class: "outlined" }) : null);
+}
+
+const barText = (group, values) =>
+  known(group.mean)
+    ? `mean ${metricText(group.mean)}, interval ${rangeText(report.groups[group.index].ci, metricText)}, seeds ${values.map(metricText).join(", ")}`
+    : "no result yet";
+
+function resultNote() {
+  const unit = PERCENT ? `${report.metric} in percent, differences in percentage points. ` : "";
+  const line = baseline && known(baseline.mean) ? " The dashed line is the baseline." : "";
+  return `${unit}Mean ± standard deviation over seeds; bars are 95 % intervals, dots are seeds.${line}`;
+}
+
+function mcnemarText({ a, b, only_a: onlyA, only_b: onlyB, p }) {
+  const tested = known(p) ? ` (McNemar's test, p ${withSign(p)})` : "";
+  return `Of the same test images, ${decimals(onlyA, 0)} are right only with ${a} and ${decimals(onlyB, 0)} only with ${b}${tested}.`;
+}
+
+function runList() {
+  const number = (title, value, text) => ({ title, kind: "number", value, cell: (run) => text(value(run)) });
+  const columns = [
+    { title: "run", kind: "name", value: (run) => run.name, cell: (run) => element("code", {}, run.name) },
+    { title: "group", kind: "choice", value: (run) => groups[run.group].label, cell: (run) => groups[run.group].label },
+    number("seed", (run) => run.seed, (value) => valueText(value)),
+    { title: "state", kind: "choice", value: (run) => run.state, cell: (run) => run.state },
+    number(report.metric, (run) => run.value, metricText),
+    number("time", (run) => run.seconds, durationText),
+    number("best epoch", (run) => run.best_epoch, (value) => decimals(value, 0)),
+    { title: "folder", kind: "choice", value: (run) => run.path, cell: (run) => element("code", {}, run.path) },
+  ];
+  const box = element("details", {}, element("summary", {}, `All ${plural(runs.length, "run")}`));
+  box.addEventListener("toggle", () => {
+    if (box.open && !box.querySelector("table")) {
+      box.append(sortableTable("Runs", columns, runs, { column: "group", ascending: true }));
+    }
+  });
+  return box;
+}

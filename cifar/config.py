@@ -297,6 +297,14 @@ class NoTracker(Section):
     name: Literal["none"]
 
 
+class Sweep(Section):
+    """How the jobs of a sweep are dealt with; of no meaning to a single run."""
+
+    retry_failed: bool = Field(description="whether a job that failed earlier is tried again")
+    fail_fast: bool = Field(description="whether the first failure stops the sweep")
+    time_limit: PositiveFloat | None = Field(description="seconds after which a job is stopped and counts as failed")
+
+
 class Config(Section):
     """One run, complete."""
 
@@ -317,6 +325,7 @@ class Config(Section):
     study: FileName
     runs_dir: Annotated[str, Field(min_length=1)]
     on_existing: Literal["resume", "skip", "rerun", "fail"]
+    sweep: Sweep
 
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> "Config":
@@ -349,7 +358,7 @@ class Config(Section):
         change the result (not where it is kept, who watches it, or how many workers feed it)."""
         identity = self.model_dump(
             exclude={
-                **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker"), True),
+                **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker", "sweep"), True),
                 "data": {"root"},
                 "backend": {"workers"},
             }

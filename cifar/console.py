@@ -12,7 +12,9 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import dotted_keys, owners
-from cifar.errors import TrainingDiverged, UserError, nearest
+from cifar.errors import Busy, TrainingDiverged, UserError, nearest
+
+MISTAKE, BUSY, INTERRUPTED = 2, 75, 130  # exit statuses; 75 is sysexits.h's "try again later"
 
 
 def loggers() -> tuple[logging.Logger, logging.Logger]:
@@ -66,38 +68,30 @@ def native_messages_dropped() -> Iterator[None]:
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
     """Turn a user's mistake into one message on stderr and exit status 2, an interrupt into status 130 (as shells
-    do); let every other error through."""
+    do), a folder that another process works in into BUSY; let every other error through."""
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except Busy as error:
+        _exit(str(error), BUSY)
     except (UserError, TrainingDiverged) as error:
         _exit(str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _exit(_explain(error))
+        _exit(explain(error))
     except ValueError as error:
         if not str(error).startswith("Config group override"):  # Hydra's word for `model=null` or `model=5`
             raise
         _exit(f"{error}. A group is set to the name of one of its choices; see --help.")
 
 
-@contextlib.contextmanager
-def noted() -> Iterator[None]:
-    """Tell a job's mistake at once: a sweep goes on, and raises its jobs' errors (the first one only) at its end."""
-    try:
-        yield
-    except Exception as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise
-
-
-def _exit(message: str) -> None:
+def _exit(message: str, status: int = MISTAKE) -> None:
     sys.stderr.write(f"error: {message}\n")
-    sys.exit(2)
+    sys.exit(status)
 
 
-def _explain(error: Exception) -> str:
-    """Hydra's message, with the nearest allowed spelling where it does not name one."""
+def explain(error: Exception) -> str:
+    """Hydra's message about a command line, with the nearest allowed spelling where it does not name one."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, given = error.missing_cfg_file.rpartition("/")
         allowed = ", ".join(sorted(error.options))

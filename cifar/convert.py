@@ -106,5 +106,5 @@ def _finish(
     log.info(
         "%s\n  test logits: largest difference %.1e of the largest logit, %d of %d predictions differ\n"
         "  test accuracy %.2f%% (the run's own: %.2f%%)",
-        target.path, difference, others, len(logits), 100 * evaluation.accuracy, 100 * result["test/accuracy"],
+        target.path, difference, others, len(logits), 100 * evaluation.acc, 100 * result["test/acc"],
     )  # fmt: skip

@@ -8,6 +8,10 @@ class UserError(ValueError):
     """A mistake in the config or in the data: its text is all that the user needs."""
 
 
+class Busy(UserError):
+    """Another process works in the run's folder."""
+
+
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
 

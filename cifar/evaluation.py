@@ -11,7 +11,7 @@ CALIBRATION_BINS = 15  # as in Guo et al. 2017
 class Evaluation:
     """How a set of predictions compares with the truth."""
 
-    accuracy: float
+    acc: float
     loss: float  # mean cross-entropy, nats, without label smoothing
     calibration_error: float  # expected |confidence - accuracy|
     per_class_accuracy: list[float | None]  # None: no image of that class
@@ -31,7 +31,7 @@ def evaluate(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
     totals = confusion.sum(1)
     return Evaluation(
-        accuracy=float((predicted == labels).mean()),
+        acc=float((predicted == labels).mean()),
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         calibration_error=calibration_error(np.exp(log_probabilities.max(1)), predicted == labels),
         per_class_accuracy=[float(confusion[c, c] / totals[c]) if totals[c] else None for c in range(classes)],

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from cifar import backends, console, data, plots, samples, tracking
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
-from cifar.config import Config, Lightning
+from cifar.config import Config
 from cifar.data import CLASSES, Splits
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
@@ -28,28 +28,22 @@ from cifar.tracking import NoTracker, Tracker
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, swept: bool = False) -> dict[str, Any] | None:
+def run(config: Config) -> dict[str, Any] | None:
     """Run `config`, finish it, or find it done; returns its result (None in a helper process of data parallelism, and
-    for a run that on_existing=skip leaves alone). `swept`: other runs come before or after it in this process.
+    for a run that on_existing=skip leaves alone).
 
     Raises UserError before anything is trained or written if the config cannot be run here, and TrainingDiverged."""
     if not backends.is_main_process():
         _take_part(backends.load(config.backend), config)
         return None
     console.log_to_console()
-    if swept and isinstance(config.backend, Lightning) and config.backend.devices > 1:
-        # The helper processes are started with this process's command line: each would run the whole sweep.
-        raise UserError("backend.devices>1 cannot be swept over with -m; start such runs one by one.")
     folder = RunFolder.of(config)
     if (finished := _finished(folder, config)) is not None:
         return finished
     if folder.exists and config.on_existing == "skip":
         log.info("Skipped: %s is %s, and on_existing=skip.", folder.path, (folder.status or {}).get("state"))
         return None
-    # Cheap checks first: a framework takes seconds to load.
-    data.check(config.data, config.batch_size)
-    tracking.check(config)
-    Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
+    check(config)  # first: a framework takes seconds to load
     backend = backends.load(config.backend)
     plan = backend.plan(config, CLASSES[config.data.name])
     splits = data.load(config.data)
@@ -58,6 +52,13 @@ def run(config: Config, swept: bool = False) -> dict[str, Any] | None:
             return finished
         _settle_existing(folder, config, splits, plan)
         return _recorded(backend, config, plan, splits, folder)
+
+
+def check(config: Config) -> None:
+    """Refuse what can be told to be wrong without data or framework. Raises UserError."""
+    data.check(config.data, config.batch_size)
+    tracking.check(config)
+    Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
 
 
 def _take_part(backend: Backend, config: Config) -> None:

@@ -10,7 +10,7 @@ def summary(folder: RunFolder, result: dict[str, Any]) -> str:
     classes = zip(result["class_names"], result["test/per_class_accuracy"], strict=True)
     worst = sorted((accuracy, name) for name, accuracy in classes if accuracy is not None)[:3]
     lines = {
-        "test accuracy": f"{result['test/accuracy']:.2%}",
+        "test accuracy": f"{result['test/acc']:.2%}",
         "test loss": f"{result['test/loss']:.4f}",
         "calibration error": f"{result['test/calibration_error']:.2%}",
         "hardest classes": ", ".join(f"{name} {accuracy:.1%}" for accuracy, name in worst),

@@ -29,7 +29,7 @@ def test_a_network_goes_to_keras_and_back(tiny, config):
     there = convert(source, section(config, "backend=keras"))
     assert there.path == source.path.with_name(f"{source.path.name}-in-keras")
     np.testing.assert_allclose(logits(there), logits(source), atol=1e-4)
-    assert there.result["test/accuracy"] == result["test/accuracy"]
+    assert there.result["test/acc"] == result["test/acc"]
     assert there.result["largest_logit_difference"] < 1e-5
     assert there.status["state"] == "done"
     assert there.read_json("manifest.json")["converted_from"] == source.path.name

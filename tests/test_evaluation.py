@@ -13,8 +13,8 @@ LOGITS = RNG.normal(size=(400, 5)).astype(np.float32) * 2 + 1.5 * np.eye(5, dtyp
 def test_accuracy_loss_and_confusion_are_scikit_learns(dtype):
     logits = LOGITS.astype(dtype)
     result, predicted = evaluate(logits, LABELS), logits.argmax(1)
-    assert 0.3 < result.accuracy < 0.9
-    assert result.accuracy == pytest.approx(metrics.accuracy_score(LABELS, predicted), abs=1e-12)
+    assert 0.3 < result.acc < 0.9
+    assert result.acc == pytest.approx(metrics.accuracy_score(LABELS, predicted), abs=1e-12)
     softmax = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(1, keepdims=True)
     assert result.loss == pytest.approx(metrics.log_loss(LABELS, softmax), rel=1e-9)
     assert result.confusion == metrics.confusion_matrix(LABELS, predicted).tolist()
@@ -67,7 +67,7 @@ def test_confidence_and_accuracy_are_compared_bin_by_bin():
 def test_extreme_logits_stay_finite(dtype):
     logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 0]], dtype)
     result = evaluate(logits, np.array([0, 0]))
-    assert result.accuracy == 0.5
+    assert result.acc == 0.5
     assert result.loss == pytest.approx((0 + 2e4) / 2, rel=1e-3)
     assert result.calibration_error == pytest.approx(0.5)
     np.testing.assert_allclose(probabilities(logits), [[1, 0, 0], [0, 1, 0]], atol=1e-12)

@@ -38,7 +38,7 @@ def test_a_run_learns_and_leaves_a_complete_folder(config):
     run = config(*TINY[:2], "epochs=3", "batch_size=32", "tracker=none", f"backend={BACKEND}")
     result = experiment.run(run)
     folder = RunFolder.of(run)
-    assert result["test/accuracy"] > 0.8, "a small CNN learns the digits in three epochs"
+    assert result["test/acc"] > 0.8, "a small CNN learns the digits in three epochs"
     names = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
     assert names == {
         ".lock", "config.yaml", "manifest.json", "status.json", "result.json", "metrics.csv", "log.txt",
@@ -59,8 +59,8 @@ def test_the_result_follows_from_the_predictions_and_the_metrics(tiny):
     folder = RunFolder.of(run)
     with np.load(folder.path / "predictions.npz") as predictions:
         again = evaluate(predictions["logits"], predictions["labels"])
-    assert (again.accuracy, again.loss, again.confusion) == (
-        result["test/accuracy"],
+    assert (again.acc, again.loss, again.confusion) == (
+        result["test/acc"],
         result["test/loss"],
         result["test/confusion"],
     )

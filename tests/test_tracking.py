@@ -53,7 +53,7 @@ def test_an_offline_run_holds_curves_config_group_tags_and_pictures(tiny):
     assert described["tags"] == ["cnn", "cutout", "adamw", "digits"]
     assert "plots/confusion" in text
     summary = json.loads(inspect(log, "--summary"))
-    assert str(result["test/accuracy"])[:8] in json.dumps(summary)
+    assert str(result["test/acc"])[:8] in json.dumps(summary)
     kinds = [record.get("type") for record in records(log)]
     assert kinds.count("history") >= len(read_metrics(folder.metrics))
 

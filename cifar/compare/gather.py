@@ -2,9 +2,9 @@
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,11 @@ class Run:
 
     @property
     def time(self) -> float:
-        """When its state was last set, in seconds since 1970."""
+        """When its state was last set, in seconds since 1970; 0 if that is not known."""
         try:
-            return time.mktime(time.strptime(str(self.status.get("time"))[:19], "%Y-%m-%dT%H:%M:%S"))
-        except ValueError:
-            return (self.path / "config.yaml").stat().st_mtime
+            return datetime.fromisoformat(self.status["time"]).timestamp()
+        except (KeyError, TypeError, ValueError):
+            return 0.0
 
     @property
     def starts(self) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from cifar.compare.gather import Run
 from cifar.errors import UserError, nearest
@@ -56,6 +56,6 @@ def chosen(name: str, runs: Sequence[Run]) -> Metric:
     return Metric(name)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it can be reckoned with: no text, no truth value, no NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -27,6 +27,7 @@ LEVEL = 0.05
 POWER = 0.8
 FEWEST = 3  # values that are needed to speak of their spread
 MOST_SEEDS = 10_000  # nobody will train more
+RESOLUTION = 1e-6  # relative; what differs by less was rounded differently (accuracies are often float32)
 
 BETTER, WORSE = "better", "worse"
 TOO_FEW = "too few seeds to tell"
@@ -62,7 +63,7 @@ class Difference:
 
 def summarise(values: Sequence[float]) -> Summary:
     """Mean, spread and interval of one group's values (at least one)."""
-    mean, sd = _moments(values)
+    mean, sd = _moments(values, _scale(values))
     if len(values) < FEWEST or not sd:
         return Summary(mean, sd, None)
     return Summary(mean, sd, _interval(mean, sd / math.sqrt(len(values)), len(values) - 1))
@@ -72,26 +73,27 @@ def difference(values: Mapping[Hashable, float], baseline: Mapping[Hashable, flo
     """How two groups differ, paired over the keys (seeds) they share if those are enough, or all there are."""
     shared = [key for key in values if key in baseline]
     if len(shared) >= FEWEST or len(shared) == len(values) == len(baseline):
-        return paired([values[key] - baseline[key] for key in shared])
+        return paired([values[key] for key in shared], [baseline[key] for key in shared])
     return unpaired(list(values.values()), list(baseline.values()))
 
 
-def paired(differences: Sequence[float]) -> Difference:
+def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     """The paired t-test, on what each pair differs by."""
-    n = len(differences)
-    mean, sd = _moments(differences)
+    n, scale = len(values), _scale([*values, *baseline])
+    mean, sd = _moments([value - base for value, base in zip(values, baseline, strict=True)], scale)
     if n < FEWEST:
         return Difference(mean, None, None, n, None)
     if not sd:  # all 2^n signs are equally likely under no difference; two of them are as extreme
-        return Difference(mean, None, 2.0 ** (1 - n) if mean else 1.0, n, None, exact=True)
+        p = 2.0 ** (1 - n) if abs(mean) > RESOLUTION * scale else 1.0
+        return Difference(mean, None, p, n, None, exact=True)
     error = sd / math.sqrt(n)
     return Difference(mean, _interval(mean, error, n - 1), _two_sided(mean / error, n - 1), n, mean / sd)
 
 
 def unpaired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     """Welch's t-test."""
-    (mean, sd), (base_mean, base_sd) = _moments(values), _moments(baseline)
-    n, m = len(values), len(baseline)
+    n, m, scale = len(values), len(baseline), _scale([*values, *baseline])
+    (mean, sd), (base_mean, base_sd) = _moments(values, scale), _moments(baseline, scale)
     gap = mean - base_mean
     if min(n, m) < FEWEST:
         return Difference(gap, None, None, 0, None)
@@ -99,7 +101,8 @@ def unpaired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     assert base_sd is not None
     if not sd and not base_sd:
         as_extreme = 2 if n == m else 1  # of all ways to divide the values between the groups
-        return Difference(gap, None, as_extreme / math.comb(n + m, n) if gap else 1.0, 0, None, exact=True)
+        p = as_extreme / math.comb(n + m, n) if abs(gap) > RESOLUTION * scale else 1.0
+        return Difference(gap, None, p, 0, None, exact=True)
     parts = sd**2 / n, base_sd**2 / m
     error = math.sqrt(sum(parts))
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1))
@@ -127,12 +130,12 @@ def verdict(difference: Difference, p: float | None, higher_is_better: bool) -> 
 
 
 def power(effect: float, seeds: int, paired: bool, level: float) -> float:
-    """The probability that the two-sided t-test sees an effect (in standard deviations) with so many seeds a group
-    (Cohen 1988), from the noncentral t distribution."""
+    """The probability that the two-sided t-test sees an effect (in standard deviations), and in its own direction,
+    with so many seeds a group: from the noncentral t distribution (Cohen 1988)."""
     freedom = seeds - 1 if paired else 2 * seeds - 2
     shift = abs(effect) * math.sqrt(seeds if paired else seeds / 2)
     critical = special.stdtrit(freedom, 1 - level / 2)
-    return float(special.nctdtr(freedom, -shift, -critical) + special.nctdtr(freedom, shift, -critical))
+    return float(special.nctdtr(freedom, -shift, -critical))
 
 
 def seeds_needed(effect: float, paired: bool, level: float) -> int | None:
@@ -150,14 +153,19 @@ def mcnemar(right: np.ndarray, other_right: np.ndarray) -> tuple[int, int, float
     return one, other, min(1.0, 2 * float(special.bdtr(min(one, other), one + other, 0.5)))
 
 
-def _moments(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation; that is exactly 0 if the values differ by no more than rounding."""
+def _moments(values: Sequence[float], scale: float) -> tuple[float, float | None]:
+    """Mean and standard deviation; that is exactly 0 if the values differ by no more than numbers of that scale are
+    rounded by."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return mean, None
-    if max(values) - min(values) <= 1e-12 * max(map(abs, values)):
+    if max(values) - min(values) <= RESOLUTION * scale:
         return mean, 0.0
     return mean, statistics.stdev(values)
+
+
+def _scale(values: Sequence[float]) -> float:
+    return max(map(abs, values))
 
 
 def _interval(mean: float, error: float, freedom: float) -> Interval:

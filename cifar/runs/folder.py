@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cifar.config import Config, from_yaml, to_yaml
-from cifar.errors import UserError
+from cifar.errors import Busy, UserError
+
+PROBING_S = 0.5  # others hold the lock for a moment when they look whether it is free
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class RunFolder:
         self.metrics = path / "metrics.csv"
         self.plots = path / "plots"
         self.log = path / "log.txt"
+        self.output = path / "output.txt"
 
     @classmethod
     def of(cls, config: Config) -> "RunFolder":
@@ -55,29 +58,44 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether an earlier start left anything."""
-        return self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir())
+        """Whether the run was ever started."""
+        return (self.path / "config.yaml").exists()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process works in it."""
+        try:
+            with (self.path / ".lock").open("a") as lock:
+                return not _locked(lock, fcntl.LOCK_SH)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Make the folder and hold it: no other process can work in it meanwhile. Raises UserError."""
+        """Make the folder and hold it: no other process can work in it meanwhile. Raises UserError, of which Busy if
+        another process holds it."""
+        self.make()
+        with (self.path / ".lock").open("a") as lock:
+            tried_until = time.monotonic() + PROBING_S
+            while not _locked(lock, fcntl.LOCK_EX):
+                if time.monotonic() > tried_until:
+                    owner = self.status or {}
+                    raise Busy(
+                        f"{self.path} is being run by process {owner.get('pid')} on {owner.get('host')}; "
+                        f"wait for it, or stop it."
+                    )
+                time.sleep(PROBING_S / 10)
+            yield
+
+    def make(self) -> None:
+        """Make the folder. Raises UserError if nothing can be written there."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a")
+            (self.path / ".lock").open("a").close()
         except OSError as error:
             raise UserError(
                 f"cannot write in {self.path} ({error.strerror}); choose another place with runs_dir=…"
             ) from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                owner = self.status or {}
-                raise UserError(
-                    f"{self.path} is being run by process {owner.get('pid')} on {owner.get('host')}; "
-                    f"wait for it, or stop it."
-                ) from None
-            yield
 
     def start(self, config: Config) -> None:
         """Record that the run is under way. What an earlier attempt left is kept."""
@@ -87,13 +105,22 @@ class RunFolder:
         self.set_status("running")
 
     def clear(self) -> None:
-        """Delete what the folder holds, its lock excepted. The result goes first: half-deleted is not done."""
+        """Delete what the folder holds, but for its lock and what its process writes to. The result goes first:
+        half-deleted is not done."""
         (self.path / "result.json").unlink(missing_ok=True)
         for entry in self.path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.name != ".lock":
+            elif entry not in (self.path / ".lock", self.output):
                 entry.unlink()
+
+    def fail(self, reason: str, pid: int | None = None) -> None:
+        """Record why the process `pid` that ran it is gone. What is done, is run by another process, or was recorded
+        by the process itself stays as it is."""
+        with contextlib.suppress(Busy), self.claimed():
+            status = self.status or {}
+            if self.result is None and (status.get("state"), status.get("pid")) != ("failed", pid):
+                self.set_status("failed", reason)
 
     def set_status(self, state: str, reason: str | None = None) -> None:
         self.write_json(
@@ -135,3 +162,12 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path / name)
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    """Whether the lock could be had, without waiting."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,7 +1,10 @@
 """What a run was run with: code, versions, hardware, command."""
 
+import functools
+import hashlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -13,6 +16,8 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SWEEP = "CIFAR_SWEEP"  # environment variable: the command that started the sweep which this run is a job of
+
 PACKAGES = (
     "albumentations", "hydra-core", "jax", "jaxlib", "keras", "numpy", "omegaconf", "opencv-python-headless",
     "pydantic", "pytorch-lightning", "scikit-learn", "tensorflow", "timm", "torch", "torchmetrics", "wandb",
@@ -23,7 +28,8 @@ def describe() -> dict[str, Any]:
     """The facts of this start of a run. A run that was resumed has one entry for each start."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": [sys.executable, *sys.argv],
+        "command": shlex.split(os.environ.get(SWEEP, "")) or [sys.executable, *sys.argv],
+        "code": code_version(),
         "git": _git(),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": {
@@ -36,9 +42,25 @@ def describe() -> dict[str, Any]:
     }
 
 
+@functools.cache
+def code_version() -> str:
+    """Eight digits that change with the source of this package."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "cifar").rglob("*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:8]
+
+
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processor cores this process may use."""
+    return len(usable_cores())
+
+
+def usable_cores() -> set[int]:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def cpu_name() -> str:

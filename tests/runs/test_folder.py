@@ -19,8 +19,8 @@ def test_a_started_folder_gives_back_its_config_and_status(config):
         folder.start(run)
         assert folder.config == run
         assert folder.status["state"] == "running"
-        folder.finish({"test/accuracy": 0.5})
-    assert folder.result == {"test/accuracy": 0.5}
+        folder.finish({"test/acc": 0.5})
+    assert folder.result == {"test/acc": 0.5}
     assert folder.status["state"] == "done"
 
 

@@ -60,13 +60,13 @@ function axes(x, y, titles, whole = false) {
       ofX.map(([value, text]) => [
         shape("line", { x1: x(value), x2: x(value), y1: top, y2: bottom }),
         shape("text", { x: x(value), y: bottom + 16, "text-anchor": "middle" }, text),
-      ]).flat(),
+      ]),
       shape("text", { class: "axis-title", x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }, titles.x)),
     shape("g", { class: "axis-y" },
       ofY.map(([value, text]) => [
         shape("line", { x1: left, x2: right, y1: y(value), y2: y(value) }),
         shape("text", { x: left - 7, y: y(value) + 4, "text-anchor": "end" }, text),
-      ]).flat(),
+      ]),
       shape("text", {
         class: "axis-title", "text-anchor": "middle", transform: `translate(12 ${(top + bottom) / 2}) rotate(-90)`,
       }, titles.y)),
@@ -82,6 +82,15 @@ function ranges(width, height) {
     y: [height - MARGIN.bottom, MARGIN.top],
   };
 }
+
+/** Give `svg` its size and its content. */
+function fill(svg, width, height, label, ...content) {
+  filled(svg, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": label }, []);
+  svg.replaceChildren(...content.flat(Infinity).filter(known));
+}
+
+const message = ({ x, y }, text) =>
+  shape("text", { class: "message", x: (x[0] + x[1]) / 2, y: (y[0] + y[1]) / 2, "text-anchor": "middle" }, text);
 
 /** Where a pointer is, in the pixels of `svg`. */
 function pointerIn(svg, event) {

@@ -7,7 +7,8 @@ function showCurves(root) {
   const metrics = METRICS.filter((name) => runs.some((run) => run.metrics?.[name]?.some(known)));
   if (!metrics.length) return root.append(nothing("No epoch is recorded yet."));
   const chart = { metric: metrics[0], axis: "epoch", single: false, view: null, lines: [] };
-  const plot = figure((width) => drawCurves(chart, width));
+  chart.svg = shape("svg", { class: "chart zoomable", tabindex: 0, role: "img" });
+  const plot = figure(chart.svg, (width) => drawCurves(chart, width));
   chart.update = (changes) => {
     Object.assign(chart, changes);
     hideTip();
@@ -24,6 +25,8 @@ function showCurves(root) {
     element("div", { class: "with-legend" }, plot, legend()),
     element("p", { class: "muted note screen-only" },
       "Drag a box to zoom, pinch, or turn the wheel after a click (with Ctrl at any time). Arrow keys move the readout."));
+  listenToReadout(chart);
+  listenToZoom(chart);
   shown.listeners.push(() => chart.update({}));
 }
 
@@ -71,21 +74,18 @@ function drawCurves(chart, width) {
   const pixels = ranges(width, height);
   chart.x = scale(view.x, pixels.x);
   chart.y = scale(view.y, pixels.y);
+  chart.recorded = recordedX(chart);
   chart.marks = shape("g", { class: "marks" });
   const name = chart.metric.replaceAll("_", " ");
   const titles = {
     x: chart.axis === "epoch" ? "epoch" : `training time, ${chart.unit}`,
     y: chart.metric.endsWith("/acc") ? `${name}, %` : name,
   };
-  chart.svg = shape("svg", {
-    class: "chart zoomable", width, height, viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "img",
-    "aria-label": `${titles.y} over ${titles.x}, ${plural(chart.lines.length, "line")}`,
-  }, clipTo("curves-clip", pixels), axes(chart.x, chart.y, titles, chart.axis === "epoch"),
-  shape("g", { "clip-path": "url(#curves-clip)" }, curveShapes(chart)), chart.marks);
-  if (!chart.lines.length) chart.svg.append(message(pixels, "No group is shown."));
-  listenToReadout(chart);
-  listenToZoom(chart);
-  return chart.svg;
+  const label = `${titles.y} over ${titles.x}, ${plural(chart.lines.length, "line")}`;
+  fill(chart.svg, width, height, label,
+    clipTo("curves-clip", pixels), axes(chart.x, chart.y, titles, chart.axis === "epoch"),
+    shape("g", { "clip-path": "url(#curves-clip)" }, curveShapes(chart)), chart.marks,
+    chart.lines.length ? null : message(pixels, "No group is shown."));
 }
 
 function fullRange({ lines, axis }) {
@@ -99,9 +99,6 @@ function fullRange({ lines, axis }) {
 
 const clipTo = (id, { x, y }) =>
   shape("clipPath", { id }, shape("rect", { x: x[0], y: y[1], width: x[1] - x[0], height: y[0] - y[1] }));
-
-const message = ({ x, y }, text) =>
-  shape("text", { class: "message", x: (x[0] + x[1]) / 2, y: (y[0] + y[1]) / 2, "text-anchor": "middle" }, text);
 
 /** Bands below all lines, so that no line is hidden by a band. */
 function curveShapes({ lines, x, y, single }) {
@@ -152,12 +149,11 @@ function recordedX({ lines, x }) {
 }
 
 function listenToReadout(chart) {
-  const values = recordedX(chart);
   let current = -1;
   const show = (index, pointer) => {
-    if (!values.length) return;
-    current = Math.max(0, Math.min(values.length - 1, index));
-    readOut(chart, values[current], pointer);
+    if (!chart.recorded.length) return;
+    current = Math.max(0, Math.min(chart.recorded.length - 1, index));
+    readOut(chart, chart.recorded[current], pointer);
   };
   const hide = () => {
     hideTip();
@@ -167,8 +163,8 @@ function listenToReadout(chart) {
     if (chart.busy) return hide();
     const pointer = pointerIn(chart.svg, event);
     const x = chart.x.invert(pointer.x);
-    const nearest = values.reduce((best, value, i) => (Math.abs(value - x) < Math.abs(values[best] - x) ? i : best), 0);
-    show(nearest, pointer);
+    const distances = chart.recorded.map((value) => Math.abs(value - x));
+    show(distances.indexOf(smallest(distances)), pointer);
   });
   chart.svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
   chart.svg.addEventListener("blur", hide);

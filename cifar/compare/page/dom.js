@@ -15,7 +15,7 @@ function filled(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -37,11 +37,11 @@ function checkbox(label, checked, changed) {
 
 const nothing = (text) => element("p", { class: "muted" }, text);
 
-/** A <div> that is drawn again by `draw(width)` when its width changes, and by its `redraw()`. */
-function figure(draw) {
-  const box = element("div", { class: "figure" });
+/** A <div> around `svg`, which `draw(width)` fills: when the width changes, and on its `redraw()`. */
+function figure(svg, draw) {
+  const box = element("div", { class: "figure" }, svg);
   let width = 0;
-  box.redraw = () => box.clientWidth && box.replaceChildren(...[draw(box.clientWidth)].flat());
+  box.redraw = () => box.clientWidth && draw(box.clientWidth);
   new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;

@@ -1,6 +1,6 @@
 // The table of groups, and the list of runs it is made of.
 
-const BAR = { width: 190, height: 22, pad: 8 };
+const BAR = { width: 176, height: 22, pad: 8 };
 const VERDICT_SIGNS = { better: "▲", worse: "▼" };
 
 function showResults(root) {
@@ -36,7 +36,8 @@ function resultColumns(bar) {
   ];
 }
 
-const groupName = (group) => element("span", { class: "named" }, ...named(group),
+/** Beside columns for its choices, a group's name is only needed where there is no room for them. */
+const groupName = (group) => element("span", { class: report.varying.length > 1 ? "named brief" : "named" }, named(group),
   group === baseline ? element("span", { class: "tag" }, "baseline") : null);
 
 function meanText(group) {
@@ -80,7 +81,7 @@ function barAxis(bar) {
   return shape("svg", { width: BAR.width, height: 18, "aria-hidden": "true" }, values.map((value) => [
     shape("line", { class: "axis-line", x1: bar(value), x2: bar(value), y1: 14, y2: 18 }),
     shape("text", { x: bar(value), y: 11, "text-anchor": "middle" }, tickText(value, step)),
-  ]).flat());
+  ]));
 }
 
 function intervalBar(group, bar) {

@@ -62,8 +62,8 @@ function verdicts(best) {
 }
 
 function states() {
-  const counts = Map.groupBy ? Map.groupBy(runs, (run) => run.state) : new Map();
-  const others = [...counts].filter(([state]) => state !== "done").map(([state, some]) => `${some.length} ${state}`);
+  const unfinished = runs.map((run) => run.state).filter((state) => state !== "done");
+  const others = [...new Set(unfinished)].map((state) => `${unfinished.filter((other) => other === state).length} ${state}`);
   return others.length ? ` (${others.join(", ")})` : "";
 }
 

@@ -35,7 +35,6 @@ function listenToZoom(chart) {
     event.preventDefault();
     const { x, y } = pointerIn(svg, event);
     zoom(chart, Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.004), chart.x.invert(x), chart.y.invert(y));
-    chart.svg.focus({ preventScroll: true });
   }, { passive: false });
   svg.addEventListener("pointerdown", (event) => {
     if (event.pointerType === "mouse" && event.button === 0) dragBox(chart, event);
@@ -100,14 +99,13 @@ function pinch(chart, start) {
     look(chart, { x: moving(x, "x"), y: moving(y, "y") });
   };
   const ended = () => {
-    start.target.removeEventListener("touchmove", moved);
-    start.target.removeEventListener("touchend", ended);
-    start.target.removeEventListener("touchcancel", ended);
+    chart.svg.removeEventListener("touchmove", moved);
+    chart.svg.removeEventListener("touchend", ended);
+    chart.svg.removeEventListener("touchcancel", ended);
   };
-  // On the element that was touched: it gets the events even when the chart has been drawn anew.
-  start.target.addEventListener("touchmove", moved, { passive: false });
-  start.target.addEventListener("touchend", ended);
-  start.target.addEventListener("touchcancel", ended);
+  chart.svg.addEventListener("touchmove", moved, { passive: false });
+  chart.svg.addEventListener("touchend", ended);
+  chart.svg.addEventListener("touchcancel", ended);
 }
 
 function fingers(chart, event) {

@@ -1,0 +1,58 @@
+"""`cifar compare`: runs on the command line, a table on the console, and the files that were asked for."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from cifar.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand to argparse's subparsers."""
+    command = commands.add_parser(
+        "compare",
+        help="say which choices make a difference, and how sure that is",
+        description="Group runs by what varies between them, and say how much it changes and how sure that is.",
+    )
+    command.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="run folders, studies, or all of runs/")
+    command.add_argument("--metric", default="test/acc", metavar="NAME", help="of result.json (default: %(default)s)")
+    command.add_argument(
+        "--by", metavar="KEY[,KEY]", help="group by these only, as in --by aug (default: all that varies)"
+    )
+    command.add_argument(
+        "--baseline", metavar="KEY=VALUE[,KEY=VALUE]", help="what to hold the others against: aug=none"
+    )
+    command.add_argument("--html", type=Path, metavar="FILE", help="write a page with the curves and everything else")
+    command.add_argument("--csv", metavar="FILE", help="write a row a group, in full precision; - for stdout")
+    command.add_argument("--markdown", metavar="FILE", help="write the tables as Markdown; - for stdout")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises UserError."""
+    from cifar.compare import comparison, tables
+
+    if arguments.csv == arguments.markdown == "-":
+        raise UserError("--csv - and --markdown - cannot both have stdout; name a file for one of them.")
+    report = comparison.report(
+        arguments.runs, arguments.metric, arguments.by, arguments.baseline, curves=arguments.html is not None
+    )
+    texts = {arguments.csv: tables.comma_separated, arguments.markdown: tables.markdown}
+    texts = {target: write for target, write in texts.items() if target is not None}
+    sys.stdout.write(texts.pop("-", tables.console)(report))
+    for target, write in texts.items():
+        _write(Path(target), write(report))
+    if arguments.html is not None:
+        from cifar.compare import page
+
+        page.write(report, arguments.html)
+        sys.stderr.write(f"{arguments.html}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}).") from None
+    sys.stderr.write(f"{path}\n")

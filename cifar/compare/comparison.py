@@ -1,0 +1,236 @@
+"""The comparison itself: run folders in, one report out, which tables and the page only write down.
+
+The report is plain data (what JSON has). Its keys:
+
+    title, metric, unit (fraction | plain), higher_is_better
+    baseline (index of the one baseline; None if there are several or none), baseline_choice (aug=none; "" if none)
+    varying (what groups are told apart by), pooled (what they are averaged over beside the seed)
+    groups: label, choices, runs (indices), seeds, mean, sd, ci, baseline (index) and the difference to it, means of
+        seconds, images_per_second, peak_memory_bytes and parameters, confusion, per_class, class_names, config
+    runs: name, path, group, seed, state, value (None: not finished), so_far, seconds, best_epoch, reason, metrics
+    mcnemar, warnings, left_out, methods, created"""
+
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from cifar.compare import comparability, explanation, groups, statistics
+from cifar.compare.gather import Run, gather
+from cifar.compare.groups import Group, Grouping, short, text
+from cifar.compare.metric import DEFAULT, Metric, chosen, is_number
+from cifar.compare.statistics import Difference
+from cifar.runs.recorder import COLUMNS
+
+COSTS = ("seconds", "images_per_second", "peak_memory_bytes", "parameters")
+
+
+def report(
+    roots: Sequence[Path],
+    metric: str = DEFAULT,
+    by: str | None = None,
+    baseline: str | None = None,
+    curves: bool = True,
+) -> dict[str, Any]:
+    """Compare the runs in `roots`. `by`: keys, separated by commas; `baseline`: KEY=VALUE[,KEY=VALUE…]; without
+    `curves`, metrics.csv is read only where it is needed. Raises UserError."""
+    gathered = gather(roots)
+    runs = gathered.runs
+    measure = chosen(metric, runs)
+    keys = [groups.key_of(key.strip(), "--by", runs) for key in by.split(",")] if by else []
+    wanted = groups.parse_baseline(baseline, runs) if baseline else {}
+    grouping = groups.grouped(runs, keys, list(wanted))
+    wanted = wanted or groups.natural_baseline(grouping)
+    against = groups.baselines(grouping, wanted)
+    differences = _differences([_values(group, grouping, measure) for group in grouping.groups], against)
+    mcnemar, doubt = _mcnemar(grouping.groups)
+    return {
+        "title": ", ".join(map(short, grouping.keys)) or ", ".join(sorted({run.study for run in runs})),
+        "metric": measure.name,
+        "unit": "fraction" if measure.is_fraction else "plain",
+        "higher_is_better": measure.higher_is_better,
+        "baseline": _only({base for base in against if base is not None}),
+        "baseline_choice": groups.written(wanted),
+        "varying": list(map(short, grouping.keys)),
+        "pooled": list(map(short, grouping.pooled)),
+        "groups": _groups(grouping, measure, against, _judged(differences, measure.higher_is_better)),
+        "runs": [_run(run, i, measure, curves) for i, group in enumerate(grouping.groups) for run in group.runs],
+        "class_differences_note": None,
+        "mcnemar": mcnemar,
+        "warnings": [
+            *doubt,
+            *explanation.about_runs(gathered, measure),
+            *explanation.about_groups(grouping, wanted, against),
+            *comparability.doubts(runs, grouping),
+        ],
+        "left_out": [{"path": str(path), "reason": reason} for path, reason in gathered.left_out],
+        "methods": explanation.methods([d for d in differences if d is not None], mcnemar is not None),
+        "created": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _only(found: set[int]) -> int | None:
+    return found.pop() if len(found) == 1 else None
+
+
+# ------------------------------------------------------------------------------------------------ groups
+def _values(group: Group, grouping: Grouping, metric: Metric) -> dict[Hashable, float]:
+    """The values to compare by what they are paired over; runs of one group that share it are averaged."""
+    members: dict[Hashable, list[float]] = {}
+    for run in group.runs:
+        if (value := metric.of(run)) is not None:
+            members.setdefault(grouping.block(run), []).append(value)
+    return {block: fmean(values) for block, values in members.items()}
+
+
+def _groups(
+    grouping: Grouping,
+    metric: Metric,
+    against: Sequence[int | None],
+    differences: Sequence[dict[str, Any] | None],
+) -> list[dict[str, Any]]:
+    found, first = [], 0
+    for group, base, difference in zip(grouping.groups, against, differences, strict=True):
+        found.append(
+            {
+                "label": group.label,
+                "choices": {short(key): _choice(group.runs[0], key) for key in grouping.keys},
+                "runs": list(range(first, first + len(group.runs))),
+                **_figures(group.runs, metric),
+                "baseline": base,
+                "difference": difference,
+                **_classes([run.result for run in group.runs if run.finished]),
+                "config": _config(group.runs, grouping.varying),
+            }
+        )
+        first += len(group.runs)
+    return found
+
+
+def _choice(run: Run, key: str) -> str:
+    return text(run.choices[key]) if key in run.choices else "-"
+
+
+def _figures(runs: Sequence[Run], metric: Metric) -> dict[str, Any]:
+    """What the runs reached, and what they cost."""
+    values = {id(run): value for run in runs if (value := metric.of(run)) is not None}
+    summary = statistics.summarise(list(values.values())) if values else None
+    return {
+        "seeds": len({run.seed for run in runs if id(run) in values}),
+        "mean": summary and summary.mean,
+        "sd": summary and summary.sd,
+        "ci": summary and summary.interval and list(summary.interval),
+        **{name: _mean([run.result.get(name) for run in runs]) for name in COSTS},
+    }
+
+
+def _config(runs: Sequence[Run], varying: Sequence[str]) -> dict[str, Any]:
+    """The choices that differ between groups; those on which the runs of this one are agreed."""
+    agreed = [key for key in varying if len({text(run.choices.get(key)) for run in runs}) == 1]
+    return {key: runs[0].choices.get(key) for key in agreed}
+
+
+def _classes(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is known of the single classes, if all runs have the same ones."""
+    nothing: dict[str, Any] = {"confusion": None, "per_class": None, "class_names": None}
+    names = [result.get("class_names") for result in results]
+    if not names or not isinstance(names[0], list) or any(other != names[0] for other in names):
+        return nothing
+    try:
+        confusion = np.sum([np.array(result["test/confusion"], dtype=np.int64) for result in results], axis=0)
+        each = [result["test/per_class_accuracy"] for result in results]
+    except (KeyError, TypeError, ValueError):
+        return nothing
+    if confusion.shape != (len(names[0]),) * 2:
+        return nothing
+    per_class = [_mean(values) for values in zip(*each, strict=True)]
+    return {"confusion": confusion.tolist(), "per_class": per_class, "class_names": names[0]}
+
+
+def _mean(values: Sequence[Any]) -> float | None:
+    known = [value for value in values if is_number(value)]
+    return fmean(known) if known else None
+
+
+def _run(run: Run, group: int, metric: Metric, curves: bool) -> dict[str, Any]:
+    rows = run.rows if curves else []
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "group": group,
+        "seed": run.seed,
+        "state": run.state,
+        "reason": run.status.get("reason") if run.state == "failed" else None,
+        "value": metric.of(run),
+        "so_far": metric.so_far(run),
+        "epoch": None if run.finished else len(run.rows),
+        "seconds": _mean([run.result.get("seconds")]),
+        "best_epoch": run.result.get("best_epoch"),
+        "metrics": {
+            name: [int(row[name]) if name == "epoch" else _finite(row[name]) for row in rows] for name in COLUMNS
+        },
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if is_number(value) else None
+
+
+# ------------------------------------------------------------------------------------------------ differences
+def _differences(values: Sequence[Mapping[Hashable, float]], against: Sequence[int | None]) -> list[Difference | None]:
+    pairs = [(own, values[base] if base is not None else {}) for own, base in zip(values, against, strict=True)]
+    return [statistics.difference(own, base) if own and base else None for own, base in pairs]
+
+
+def _judged(differences: Sequence[Difference | None], higher_is_better: bool) -> list[dict[str, Any] | None]:
+    """With the corrected p-values, and what follows from them."""
+    tested = [difference for difference in differences if difference is not None and difference.p is not None]
+    corrected = statistics.holm([difference.p for difference in tested if difference.p is not None])
+    p_of = {id(difference): p for difference, p in zip(tested, corrected, strict=True)}
+    return [
+        None
+        if difference is None
+        else {
+            "mean": difference.mean,
+            "ci": difference.interval and list(difference.interval),
+            "p": (p := p_of.get(id(difference))),
+            "pairs": difference.pairs,
+            "paired": difference.paired,
+            "verdict": statistics.verdict(difference, p, higher_is_better),
+            "seeds_needed": _seeds_needed(difference, p, len(tested)),
+        }
+        for difference in differences
+    ]
+
+
+def _seeds_needed(difference: Difference, p: float | None, tests: int) -> int | None:
+    """To see the difference there is, where it is not seen yet."""
+    if p is None or p < statistics.LEVEL or not difference.effect:
+        return None
+    return statistics.seeds_needed(difference.effect, difference.paired, statistics.LEVEL / tests)
+
+
+def _mcnemar(compared: Sequence[Group]) -> tuple[dict[str, Any] | None, list[str]]:
+    """The test of two single networks, if that is what there is; and why not, if it cannot be made."""
+    if [len(group.runs) for group in compared] != [1, 1] or not all(group.runs[0].finished for group in compared):
+        return None, []
+    try:
+        (right, labels), (other_right, other_labels) = (_right(group.runs[0]) for group in compared)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        return None, [f"No test of the two networks image by image: their predictions.npz cannot be read ({error})."]
+    if not np.array_equal(labels, other_labels):
+        return None, ["No test of the two networks image by image: they were tested on different images."]
+    only_a, only_b, p = statistics.mcnemar(right, other_right)
+    a, b = (group.label for group in compared)
+    return {"a": a, "b": b, "only_a": only_a, "only_b": only_b, "p": p}, []
+
+
+def _right(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Which test images the run got right, bool [N], and their labels."""
+    with np.load(run.path / "predictions.npz") as file:
+        labels = file["labels"]
+        return file["logits"].argmax(1) == labels, labels

@@ -1,0 +1,250 @@
+"""A report as text: tables for the console and for Markdown, and CSV."""
+
+import csv
+import io
+import math
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH = 100  # columns of the console
+SHOWN = 10  # entries of a list; the page has them all
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A row a group: its choices, then its figures."""
+
+    title: str
+    choices: list[str]  # headers
+    figures: list[str]
+    rows: list[tuple[str, list[str], list[str]]]  # label, choices, figures
+
+
+def console(report: Report) -> str:
+    """What the terminal shows."""
+    parts = [f"{table.title}\n\n{_aligned(table)}" for table in _tables(report)]
+    parts += [_bullets(title, lines) for title, lines in _lists(report).items()]
+    parts.append(textwrap.fill(report["methods"], WIDTH))
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(report: Report) -> str:
+    """The same for a README or an issue."""
+    parts = [f"### {table.title}\n\n{_piped(table)}" for table in _tables(report)]
+    parts += [f"{title}:\n\n" + "\n".join(f"- {line}" for line in lines) for title, lines in _lists(report).items()]
+    return "\n\n".join([*parts, report["methods"]]) + "\n"
+
+
+def comma_separated(report: Report) -> str:
+    """A row a group, in full precision; a value that there is not is left empty."""
+    rows = [_csv_row(report, group) for group in report["groups"]]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _csv_row(report: Report, group: dict[str, Any]) -> dict[str, Any]:
+    difference = group["difference"] or {}
+    low, high = group["ci"] or (None, None)
+    difference_low, difference_high = difference.get("ci") or (None, None)
+    base = group["baseline"]
+    return {
+        "group": group["label"],
+        **group["choices"],
+        "metric": report["metric"],
+        "runs": len(_counted(report, group)),
+        "seeds": group["seeds"],
+        "mean": group["mean"],
+        "sd": group["sd"],
+        "ci_low": low,
+        "ci_high": high,
+        "baseline": None if base is None else report["groups"][base]["label"],
+        "difference": difference.get("mean"),
+        "difference_ci_low": difference_low,
+        "difference_ci_high": difference_high,
+        "p_holm": difference.get("p"),
+        "pairs": difference.get("pairs"),
+        "verdict": difference.get("verdict"),
+        "seeds_needed": difference.get("seeds_needed"),
+        **{name: group[name] for name in ("seconds", "images_per_second", "peak_memory_bytes", "parameters")},
+    }
+
+
+# ------------------------------------------------------------------------------------------------ content
+def _tables(report: Report) -> list[Table]:
+    compared = any(group["difference"] for group in report["groups"])
+    return [_results(report), *([_differences(report)] if compared else [])]
+
+
+def _results(report: Report) -> Table:
+    """What each group reached, and what it cost."""
+    number = _notation(report)
+    percent = " %" if report["unit"] == "fraction" else ""
+    headers = ["seeds", report["metric"] + percent, "95% interval", "seconds", "images/s", "memory", "parameters"]
+    rows = []
+    for group in report["groups"]:
+        spread = "" if group["sd"] is None else f" ± {number(group['sd'])}"
+        memory = group["peak_memory_bytes"]
+        figures = [
+            _seeds(report, group),
+            "-" if group["mean"] is None else number(group["mean"]) + spread,
+            _interval(group["ci"], number),
+            _figures(group["seconds"]),
+            _figures(group["images_per_second"]),
+            "-" if memory is None else f"{memory / 2**20:,.0f} MiB",
+            "-" if group["parameters"] is None else f"{group['parameters']:,.0f}",
+        ]
+        rows.append((group["label"], _choices(group), figures))
+    return Table(f"{report['metric']} by {report['title']}", _choice_headers(report), headers, rows)
+
+
+def _differences(report: Report) -> Table:
+    """How each group differs from its baseline, and whether that can be told."""
+    number = _notation(report)
+    rows = []
+    for group in report["groups"]:
+        if (difference := group["difference"]) is None:
+            continue
+        figures = [
+            number(difference["mean"], "+"),
+            _interval(difference["ci"], lambda value: number(value, "+")),
+            _p(difference["p"]),
+            str(difference["pairs"]) if difference["paired"] else "-",
+            difference["verdict"],
+            "-" if difference["seeds_needed"] is None else f"{difference['seeds_needed']:,}",
+        ]
+        rows.append((group["label"], _choices(group), figures))
+    headers = ["diff.", "95% interval", "p", "pairs", "verdict", "needed"]
+    return Table(f"Difference to {report['baseline_choice']}", _choice_headers(report), headers, rows)
+
+
+def _choice_headers(report: Report) -> list[str]:
+    return report["varying"] or ["group"]
+
+
+def _choices(group: dict[str, Any]) -> list[str]:
+    return list(group["choices"].values()) or [group["label"]]
+
+
+def _seeds(report: Report, group: dict[str, Any]) -> str:
+    """`3`; `3 of 5` while not all are finished; `3 (6 runs)` if runs are pooled."""
+    counted, there = len(_counted(report, group)), len(group["runs"])
+    if counted < there:
+        return f"{counted} of {there}"
+    return str(group["seeds"]) if counted == group["seeds"] else f"{group['seeds']} ({counted} runs)"
+
+
+def _counted(report: Report, group: dict[str, Any]) -> list[dict[str, Any]]:
+    return [run for index in group["runs"] if (run := report["runs"][index])["value"] is not None]
+
+
+def _lists(report: Report) -> dict[str, list[str]]:
+    """What is told in sentences, by heading; only what there is."""
+    lists = {
+        "Image by image": _image_by_image(report),
+        "Not finished": [_unfinished(report, run) for run in report["runs"] if run["state"] != "done"],
+        "Mind": report["warnings"],
+        "Left out": [f"{entry['path']}: {entry['reason']}" for entry in report["left_out"]],
+    }
+    return {title: _shortened(lines) for title, lines in lists.items() if lines}
+
+
+def _image_by_image(report: Report) -> list[str]:
+    if (test := report["mcnemar"]) is None:
+        return []
+    return [
+        f"{test['only_a']:,} test images only {test['a']} got right, {test['only_b']:,} only {test['b']}; McNemar's "
+        f"exact test: p = {_p(test['p'])}, of these two trained networks, not of what they were trained with."
+    ]
+
+
+def _unfinished(report: Report, run: dict[str, Any]) -> str:
+    so_far = "" if run["so_far"] is None else f", best {report['metric']} so far {_notation(report)(run['so_far'])}"
+    reason = f" ({run['reason']})" if run["reason"] else ""
+    return f"{run['name']}: {run['state']}{reason}, {run['epoch']} epochs done{so_far}"
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more"]
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+def _notation(report: Report) -> Callable[..., str]:
+    """How values of the metric are written: percent with two decimals, else four digits of the largest mean."""
+    scale, decimals = 100.0, 2
+    if report["unit"] == "plain":
+        means = [abs(group["mean"]) for group in report["groups"] if group["mean"]]
+        scale, decimals = 1.0, min(8, max(0, 3 - math.floor(math.log10(max(means, default=1)))))
+
+    def number(value: float, sign: str = "") -> str:
+        rounded = round(value * scale, decimals) + 0.0  # no -0.00
+        return f"{rounded:{sign},.{decimals}f}"
+
+    return number
+
+
+def _figures(value: float | None) -> str:
+    """Three digits of something that is not compared."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _interval(interval: list[float] | None, number: Callable[[float], str]) -> str:
+    return "-" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+# ------------------------------------------------------------------------------------------------ layout
+def _aligned(table: Table) -> str:
+    """Columns of equal width. If that is too wide, each group's choices have a line of their own."""
+    lines = [[*table.choices, *table.figures], *([*choices, *figures] for _, choices, figures in table.rows)]
+    text = _columns(lines, len(table.choices))
+    if max(map(len, text)) <= WIDTH:
+        return "\n".join(text)
+    head, *rest = _columns([table.figures, *(figures for _, _, figures in table.rows)], 0)
+    pairs = [f"{label}\n  {line}" for (label, _, _), line in zip(table.rows, rest, strict=True)]
+    return "\n".join([f"  {head}", *pairs])
+
+
+def _columns(lines: list[list[str]], words: int) -> list[str]:
+    """Numbers to the right; the first `words` columns, and the verdict, to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    left = {*range(words), *(i for i, header in enumerate(lines[0]) if header == "verdict")}
+    return [
+        "  ".join(f"{cell:{'<' if i in left else '>'}{widths[i]}}" for i, cell in enumerate(line)).rstrip()
+        for line in lines
+    ]
+
+
+def _bullets(title: str, lines: list[str]) -> str:
+    wrapped = [
+        textwrap.fill(
+            line,
+            WIDTH,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in lines
+    ]
+    return "\n".join([f"{title}:", *wrapped])
+
+
+def _piped(table: Table) -> str:
+    lines = [[*table.choices, *table.figures], *([*choices, *figures] for _, choices, figures in table.rows)]
+    rule = ["---"] * len(table.choices) + ["---:"] * len(table.figures)
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in [lines[0], rule, *lines[1:]]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -1,0 +1,158 @@
+"""One job from outside: its process is started, limited, stopped, and its death is recorded in its run folder."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cifar.config import Config, to_yaml
+from cifar.console import BUSY, INTERRUPTED, MISTAKE
+from cifar.runs import manifest
+from cifar.runs.folder import RunFolder
+from cifar.sweeps.job import CONFIG
+
+GRACE_S = 30.0  # from being asked to stop to being killed: a checkpoint and W&B's last words
+POLL_S = 0.1
+
+
+class Stop:
+    """The wish to end a sweep."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._urged = threading.Event()
+
+    def ask(self) -> None:
+        """Once: jobs stop cleanly. Twice: they are killed."""
+        (self._urged if self.asked else self._asked).set()
+
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
+    @property
+    def urged(self) -> bool:
+        return self._urged.is_set()
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """Ctrl-C, SIGTERM and a terminal that is closed ask to stop."""
+    stop = Stop()
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {kind: signal.signal(kind, lambda *_: stop.ask()) for kind in kinds}
+    try:
+        yield stop
+    finally:
+        for kind, handler in previous.items():
+            signal.signal(kind, handler)
+
+
+def supervise(config: Config, directory: Path, environment: Mapping[str, str], stop: Stop) -> bool:
+    """Run `config` in a process of its own in `directory`, with `environment` added, until it ends or is to stop.
+
+    Returns False if another process runs it, else True however it ends; the run folder says how."""
+    folder = RunFolder.of(config)
+    if stop.asked:
+        return True
+    if folder.busy:
+        return False
+    folder.make()
+    with folder.output.open("ab") as output:
+        begun = output.tell()
+        process = _start(config, directory, environment, output.fileno())
+        reason = _watch(process, config.sweep.time_limit, stop)
+    if reason is None:
+        reason = _reason(process.returncode, _written(folder.output, begun))
+    if reason is not None and not stop.asked:
+        folder.fail(reason, process.pid)
+    return process.returncode != BUSY
+
+
+class Attended:
+    """`supervise` as a cluster starts it: its signals to end are passed on. What submitit calls for."""
+
+    def __call__(self, config: Config, directory: Path) -> bool:
+        with stopped_by_signals() as stop:
+            return supervise(config, directory, {}, stop)
+
+    def checkpoint(self, config: Config, directory: Path) -> Any:
+        """How a job goes on that SLURM preempts or whose time is up: as a run goes on, from its last checkpoint."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, config, directory)
+
+
+def _start(config: Config, directory: Path, environment: Mapping[str, str], output: int) -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join(filter(None, (str(manifest.ROOT), os.environ.get("PYTHONPATH"))))
+    command = os.environ.get(manifest.SWEEP) or shlex.join([sys.executable, *sys.argv])
+    return subprocess.Popen(
+        [sys.executable, "-m", "cifar.sweeps.job"],
+        stdin=subprocess.PIPE,  # held open: see job.py
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": path, CONFIG: to_yaml(config), manifest.SWEEP: command, **environment},
+        start_new_session=True,  # Ctrl-C reaches it through us only
+    )
+
+
+def _watch(process: "subprocess.Popen[bytes]", limit_s: float | None, stop: Stop) -> str | None:
+    """Wait for the end; why the process was made to end, if it was."""
+    deadline = time.monotonic() + limit_s if limit_s else float("inf")
+    try:
+        while process.poll() is None:
+            if stop.asked:
+                _end(process, stop)
+            elif time.monotonic() > deadline:
+                _end(process, stop)
+                return f"took longer than sweep.time_limit={limit_s:g} seconds"
+            time.sleep(POLL_S)
+    except BaseException:  # how some launchers cancel
+        _end(process, stop)
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it may have left: workers, helpers
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+    return None
+
+
+def _end(process: "subprocess.Popen[bytes]", stop: Stop) -> None:
+    """Ask the job to stop, and wait for it; one that does not is left to be killed."""
+    process.terminate()
+    deadline = time.monotonic() + GRACE_S
+    while process.poll() is None and time.monotonic() < deadline and not stop.urged:
+        time.sleep(POLL_S)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def _written(path: Path, begun: int) -> str:
+    with path.open("rb") as file:
+        file.seek(begun)
+        return file.read().decode(errors="replace")
+
+
+def _reason(status: int, output: str) -> str | None:
+    """What an exit status and the last output say; None: nothing that is to be recorded."""
+    if status in (0, BUSY, INTERRUPTED):
+        return None
+    if status == -signal.SIGKILL:
+        return "killed (SIGKILL), as the system does when memory runs out"
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if status == MISTAKE and "error: " in output:
+        return output.rpartition("error: ")[2].strip()
+    return f"exit status {status}: {lines[-1] if lines else 'no output'}"

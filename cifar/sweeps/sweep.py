@@ -1,0 +1,53 @@
+"""The one sequence of a sweep: plan, check, run what is left, tell how it ended."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from cifar import console
+from cifar.config import Config
+from cifar.sweeps import plan, progress
+from cifar.sweeps.launchers import Launcher
+from cifar.sweeps.plan import Job
+from cifar.sweeps.progress import Progress
+from cifar.sweeps.supervision import Stop, stopped_by_signals
+
+log = logging.getLogger(__name__)
+
+POLL_S = 2.0
+
+
+def run(configs: Sequence[Config], launcher: Launcher) -> bool:
+    """Run what of `configs` is not done yet; returns whether all of it is done in the end.
+
+    Raises UserError before anything is started if any job could not be run."""
+    console.log_to_console()
+    jobs = plan.jobs_of(configs)
+    prepare(jobs, launcher)
+    log.info("%s\n", plan.shown(jobs))
+    with stopped_by_signals() as stop:
+        work_off(jobs, launcher, stop)
+    log.info("\n%s", progress.table(jobs))
+    if stop.asked:
+        log.info("\nStopped. The same command goes on.")
+    return all(progress.outcome(job) == "done" or job.state == "left" for job in jobs)
+
+
+def prepare(jobs: Sequence[Job], launcher: Launcher) -> None:
+    """Raises UserError, with all there is to say, if any of the jobs that are left could not be run."""
+    launcher.check()
+    plan.check(jobs, launcher.here)
+
+
+def work_off(jobs: Sequence[Job], launcher: Launcher, stop: Stop) -> None:
+    """Run the jobs that are not done; wait for those that other processes run, and take over what these leave."""
+    waiting = [job for job in jobs if job.state not in ("done", "left")]
+    with Progress(jobs, waiting):
+        while waiting and not stop.asked:
+            free = [job for job in waiting if not job.folder.busy]
+            waiting = [job for job in waiting if job not in free]
+            if free:
+                waiting += launcher.launch(free, stop)
+            elif waiting:
+                time.sleep(POLL_S)
+            waiting = [job for job in waiting if job.folder.busy or job.state != "done"]

@@ -44,8 +44,9 @@ def _together(runs: Sequence[Run], grouping: Grouping, told: Sequence[str]) -> I
     hidden = [key for key in grouping.varying if key not in (*told, *PROTOCOL, IMAGES)]
     apart = [key for key in hidden if not any(_is_part(key, name) and follows(key, [name], runs) for name in names)]
     if apart and len(grouping.groups) > 1:
-        tellers = " and ".join(map(short, told))
-        yield f"With {tellers}, these differ too, and may be what makes a difference: {', '.join(map(short, apart))}."
+        alone = next((key for key in told if all(follows(other, [key], runs) for other in apart)), None)
+        tellers = short(alone) if alone else " and ".join(map(short, told))
+        yield f"With {tellers} differ also {', '.join(map(short, apart))}: what is found may be due to these."
 
 
 def _code(runs: Sequence[Run]) -> Iterable[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from cifar.errors import UserError
+from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
 
 # libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
@@ -44,13 +45,24 @@ class Run:
     def finished(self) -> bool:
         return bool(self.result)
 
-    @property
+    @cached_property
     def state(self) -> str:
-        """done; else what status.json says: queued, running, failed, interrupted."""
+        """done; else what status.json says: running, failed, interrupted."""
         if self.finished:
             return "done"
-        state = self.status.get("state", "unfinished")
-        return str(state) if state != "done" else "unfinished"  # its result was deleted
+        state = str(self.status.get("state", "unfinished"))
+        if state == "done":  # its result was deleted
+            return "unfinished"
+        if state == "running" and self._was_killed():
+            return "interrupted"
+        return state
+
+    def _was_killed(self) -> bool:
+        """Whether no process holds the folder any more, if that can be told."""
+        try:
+            return (self.path / ".lock").exists() and not RunFolder(self.path).busy
+        except OSError:
+            return False
 
     @property
     def time(self) -> float:
@@ -139,7 +151,7 @@ def _run_folders(folder: Path, seen: set[str], left_out: list[tuple[Path, str]])
         if entry.name != "checkpoints" and not entry.name.startswith(".") and entry.is_dir():
             yield from _run_folders(folder / entry.name, seen, left_out)
     if names & _TRACES and len(seen) == before:  # the folder of a study may hold such files too, beside its runs
-        left_out.append((folder, "has no config.yaml"))
+        left_out.append((folder, "has no config.yaml: not started yet, or half deleted"))
 
 
 def _read(path: Path) -> Run:

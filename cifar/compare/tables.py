@@ -133,11 +133,10 @@ def _choices(group: dict[str, Any]) -> list[str]:
 
 
 def _seeds(report: Report, group: dict[str, Any]) -> str:
-    """`3`; `3 of 5` while not all are finished; `3 (6 runs)` if runs are pooled."""
+    """`3`; `3 of 5` while not all are finished; `6 runs` if several of a seed are pooled."""
     counted, there = len(_counted(report, group)), len(group["runs"])
-    if counted < there:
-        return f"{counted} of {there}"
-    return str(group["seeds"]) if counted == group["seeds"] else f"{group['seeds']} ({counted} runs)"
+    count = str(counted) if counted == there else f"{counted} of {there}"
+    return f"{count} runs" if report["pooled"] else count
 
 
 def _counted(report: Report, group: dict[str, Any]) -> list[dict[str, Any]]:
@@ -148,7 +147,7 @@ def _lists(report: Report) -> dict[str, list[str]]:
     """What is told in sentences, by heading; only what there is."""
     lists = {
         "Image by image": _image_by_image(report),
-        "Not finished": [_unfinished(report, run) for run in report["runs"] if run["state"] != "done"],
+        "Not finished": [_unfinished(report, run) for run in report["runs"] if run["reason"] or run["so_far"] is not None],
         "Mind": report["warnings"],
         "Left out": [f"{entry['path']}: {entry['reason']}" for entry in report["left_out"]],
     }
@@ -165,9 +164,9 @@ def _image_by_image(report: Report) -> list[str]:
 
 
 def _unfinished(report: Report, run: dict[str, Any]) -> str:
-    so_far = "" if run["so_far"] is None else f", best {report['metric']} so far {_notation(report)(run['so_far'])}"
-    reason = f" ({run['reason']})" if run["reason"] else ""
-    return f"{run['name']}: {run['state']}{reason}, {run['epoch']} epochs done{so_far}"
+    so_far = "" if run["so_far"] is None else f", {report['metric']} {_notation(report)(run['so_far'])} so far"
+    reason = f": {run['reason']}" if run["reason"] else ""
+    return f"{run['name']}: {run['state']} after {run['epoch']} epochs{so_far}{reason}"
 
 
 def _shortened(lines: list[str]) -> list[str]:

@@ -2,13 +2,17 @@
 
 const LABEL_SPACE = 12; // pixels between the names of two classes
 const LISTED = 12;
+const ROWS = "Rows are true classes, columns predicted ones";
+const SHARES_NOTE = `${ROWS}; numbers are percent of the true class, over all runs. Errors (orange) have a scale of their own.`;
+const DIFFERENCE_NOTE = `${ROWS}; numbers are differences in points. Blue: more often than in the second group, orange: less often.`;
 
 function showConfusion(root) {
-  const known_ = groups.filter((group) => group.confusion?.length);
-  if (!known_.length) return root.append(nothing("No run is finished yet."));
-  const first = ranking.find((group) => group.confusion?.length) ?? known_[0];
+  const measured = groups.filter((group) => group.confusion?.length);
+  if (!measured.length) return root.append(nothing("No run is finished yet."));
+  const first = ranking.find((group) => group.confusion?.length) ?? measured[0];
   const view = { group: first, other: null, cells: [], svg: shape("svg", { class: "matrix", tabindex: 0, role: "img" }) };
   const plot = figure(view.svg, (width) => drawMatrix(view, width));
+  const note = element("p", { class: "muted note" });
   const list = element("div", { class: "beside" });
   const controls = element("div", { class: "controls" });
   const update = (changes) => {
@@ -16,19 +20,20 @@ function showConfusion(root) {
     if (view.other && !comparable(view).includes(view.other)) view.other = null;
     const option = (group) => [String(group.index), group.label];
     controls.replaceChildren(
-      select("Group", known_.map(option), String(view.group.index), (index) => update({ group: groups[index] })),
+      select("Group", measured.map(option), String(view.group.index), (index) => update({ group: groups[index] })),
       select("minus", [["", "nothing"], ...comparable(view).map(option)], view.other ? String(view.other.index) : "",
         (index) => update({ other: index === "" ? null : groups[index] })));
     view.cells = matrixCells(view);
+    note.textContent = view.other ? DIFFERENCE_NOTE : SHARES_NOTE;
     list.replaceChildren(confusionList(view));
     plot.redraw();
   };
-  root.append(controls, element("div", { class: "with-list" }, element("div", { class: "matrix-box" }, plot), list));
+  root.append(controls, element("div", { class: "with-list" }, element("div", { class: "matrix-box" }, plot), list), note);
   listenToCells(view);
   update({});
 
   function comparable({ group }) {
-    return known_.filter((other) => other !== group && other.confusion.length === group.confusion.length);
+    return measured.filter((other) => other !== group && other.confusion.length === group.confusion.length);
   }
 }
 

@@ -28,9 +28,7 @@ const rangeText = (ci, text) => (known(ci) ? `${text(inUnits(ci[0]))} to ${text(
 function durationText(seconds) {
   if (!known(seconds)) return NONE;
   if (seconds < 60) return `${decimals(seconds, seconds < 10 ? 1 : 0)} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-  return `${decimals(Math.floor(minutes / 60), 0)} h ${minutes % 60} min`;
+  return seconds < 3600 ? `${decimals(seconds / 60, 1)} min` : `${decimals(seconds / 3600, 2)} h`;
 }
 
 function bytesText(bytes) {

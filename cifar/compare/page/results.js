@@ -1,6 +1,6 @@
 // The table of groups, and the list of runs it is made of.
 
-const BAR = { width: 176, height: 22, pad: 8 };
+const BAR = { width: 164, height: 26, pad: 8 };
 const VERDICT_SIGNS = { better: "▲", worse: "▼" };
 
 function showResults(root) {
@@ -23,10 +23,10 @@ function resultColumns(bar) {
     { title: "group", kind: "name", value: (group) => group.label, cell: groupName },
     ...choices,
     { title: report.metric, kind: "number", value: (group) => group.mean, cell: meanText, note: "mean ± standard deviation" },
-    { title: "95 % interval", kind: "bar", value: (group) => group.mean, cell: (group) => intervalBar(group, bar),
-      head: barAxis(bar), note: "mean, its 95 % interval, and every seed" },
+    { title: "95 % interval", kind: "bar", value: (group) => group.ci?.[0] ?? null, cell: (group) => intervalBar(group, bar),
+      head: barAxis(bar), note: "mean, its 95 % interval, and every seed; sorts by the lower end" },
     { title: "difference", kind: "number", value: difference("mean"), cell: differenceCell, note: "against the baseline" },
-    number("p", difference("p"), pText, "corrected for the number of groups tested"),
+    { title: "p", kind: "number", value: difference("p"), cell: pCell, note: "corrected for the number of groups tested" },
     { title: "verdict", kind: "verdict", value: difference("verdict"), cell: verdictCell },
     { title: "seeds", kind: "number", value: (group) => group.seeds, cell: seedsCell },
     number("time", (group) => group.seconds, durationText, "training with validation, mean of the runs"),
@@ -37,8 +37,7 @@ function resultColumns(bar) {
 }
 
 /** Beside columns for its choices, a group's name is only needed where there is no room for them. */
-const groupName = (group) => element("span", { class: report.varying.length > 1 ? "named brief" : "named" }, named(group),
-  group === baseline ? element("span", { class: "tag" }, "baseline") : null);
+const groupName = (group) => element("span", { class: report.varying.length > 1 ? "named brief" : "named" }, named(group));
 
 function meanText(group) {
   if (!known(group.mean)) return element("span", { class: "muted" }, "no result yet");
@@ -52,21 +51,27 @@ function differenceCell({ difference }) {
   return [differenceText(inUnits(difference.mean)), interval && element("span", { class: "second" }, interval)];
 }
 
-function verdictCell({ difference }) {
-  if (!difference) return "";
+function verdictCell(group) {
+  const { difference } = group;
+  if (!difference) return group === baseline ? element("span", { class: "muted" }, "baseline") : "";
   const needed = known(difference.seeds_needed) ? `about ${plural(difference.seeds_needed, "seed")} needed` : null;
-  const how = difference.paired ? plural(difference.pairs, "pair") : "unpaired";
   const sign = VERDICT_SIGNS[difference.verdict];
   return [
     element("span", { class: `verdict ${sign ? difference.verdict : "open"}` },
       sign ? `${sign} ${difference.verdict}` : difference.verdict),
-    element("span", { class: "second" }, [how, needed].filter(known).join(", ")),
+    needed && element("span", { class: "second" }, needed),
   ];
+}
+
+function pCell({ difference }) {
+  if (!difference) return NONE;
+  const how = difference.paired ? plural(difference.pairs, "pair") : "unpaired";
+  return [pText(difference.p), element("span", { class: "second" }, how)];
 }
 
 function seedsCell(group) {
   const unfinished = ofGroup(group).filter((run) => run.state !== "done");
-  const note = unfinished.length ? element("span", { class: "second" }, `${unfinished.length} unfinished`) : null;
+  const note = unfinished.length ? element("span", { class: "second" }, `+ ${unfinished.length} open`) : null;
   return [decimals(group.seeds, 0), note];
 }
 
@@ -85,7 +90,7 @@ function barAxis(bar) {
 }
 
 function intervalBar(group, bar) {
-  const middle = BAR.height / 2;
+  const middle = 9;
   const values = ofGroup(group).map((run) => run.value).filter(known);
   const reference = baseline && known(baseline.mean) ? bar(baseline.mean) : null;
   return shape("svg", { class: "bar-plot", width: BAR.width, height: BAR.height, role: "img", "aria-label": barText(group, values) },
@@ -94,8 +99,8 @@ function intervalBar(group, bar) {
       x1: bar(group.ci[0]), x2: bar(group.ci[1]), y1: middle, y2: middle, stroke: group.colour, "stroke-width": 5,
       "stroke-opacity": 0.35,
     }) : null,
-    values.map((value) => shape("circle", { class: "seed", cx: bar(value), cy: middle, r: 2.2 })),
-    known(group.mean) ? markerAt(group, bar(group.mean), middle, 4.5, { class: "outlined" }) : null);
+    values.map((value) => shape("circle", { class: "seed", cx: bar(value), cy: BAR.height - 5, r: 2.2 })),
+    known(group.mean) ? markerAt(group, bar(group.mean), middle, 4.2, { class: "outlined" }) : null);
 }
 
 const barText = (group, values) =>

@@ -35,7 +35,7 @@ function drawTimes(chart, timed, width) {
     axes(x, y, titles),
     chart.points.map((point) => markerAt(point.group, point.x, point.y, 3, { class: "run" })),
     means(visible).map(({ group, seconds, value }) =>
-      markerAt(group, x(seconds / unit.seconds), y(value), 6.5, { class: "outlined mean" })),
+      markerAt(group, x(seconds / unit.seconds), y(value), 6, { class: "outlined mean" })),
     visible.length ? null : message(pixels, "No group is shown."));
 }
 

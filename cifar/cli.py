@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cifar.compare import command as compare
 from cifar.config import CONF, composed
 from cifar.console import log_to_console, reported
 from cifar.errors import UserError
@@ -31,6 +32,8 @@ def main() -> None:
     command.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished run")
     command.add_argument("--to", required=True, choices=("keras", "lightning"))
     command.set_defaults(run=_convert)
+
+    compare.add(commands)
 
     arguments = parser.parse_args()
     with reported():

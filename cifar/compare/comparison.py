@@ -11,6 +11,7 @@ The report is plain data (what JSON has). Its keys:
     mcnemar, warnings, left_out, methods, created"""
 
 import time
+import zipfile
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -40,9 +41,9 @@ def report(
     gathered = gather(roots)
     runs = gathered.runs
     measure = chosen(metric, runs)
-    keys = [groups.key_of(key.strip(), "--by", runs) for key in by.split(",")] if by else []
+    keys = dict.fromkeys(groups.key_of(key.strip(), "--by", runs) for key in by.split(",")) if by else {}
     wanted = groups.parse_baseline(baseline, runs) if baseline else {}
-    grouping = groups.grouped(runs, keys, list(wanted))
+    grouping = groups.grouped(runs, list(keys), list(wanted))
     wanted = wanted or groups.natural_baseline(grouping)
     against = groups.baselines(grouping, wanted)
     differences = _differences([_values(group, grouping, measure) for group in grouping.groups], against)
@@ -141,12 +142,12 @@ def _classes(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return nothing
     try:
         confusion = np.sum([np.array(result["test/confusion"], dtype=np.int64) for result in results], axis=0)
-        each = [result["test/per_class_accuracy"] for result in results]
+        each = zip(*(result["test/per_class_accuracy"] for result in results), strict=True)
+        per_class = [_mean(values) for values in each]
     except (KeyError, TypeError, ValueError):
         return nothing
     if confusion.shape != (len(names[0]),) * 2:
         return nothing
-    per_class = [_mean(values) for values in zip(*each, strict=True)]
     return {"confusion": confusion.tolist(), "per_class": per_class, "class_names": names[0]}
 
 
@@ -220,7 +221,7 @@ def _mcnemar(compared: Sequence[Group]) -> tuple[dict[str, Any] | None, list[str
         return None, []
     try:
         (right, labels), (other_right, other_labels) = (_right(group.runs[0]) for group in compared)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         return None, [f"No test of the two networks image by image: their predictions.npz cannot be read ({error})."]
     if not np.array_equal(labels, other_labels):
         return None, ["No test of the two networks image by image: they were tested on different images."]

@@ -66,13 +66,12 @@ def methods(differences: Sequence[Difference], mcnemar: bool) -> str:
 
 
 def _correction(tests: int) -> str:
-    intervals = "The interval of a difference is of 95%"
-    needed = "Seeds needed: for a power of 0.8 at the {}level, if the difference is what it looks like now."
+    needed = "Seeds needed: for a power of 0.8 at the level {}, if the difference is what it looks like now."
     if tests == 1:
-        return f"{intervals}. {needed.format('')}"
+        return f"The interval of a difference is of 95%. {needed.format('0.05')}"
     return (
-        f"{intervals}, uncorrected; p-values are corrected by Holm for {tests} comparisons. "
-        f"{needed.format('corrected ')}"
+        f"The interval of a difference is of 95%, uncorrected; p-values are corrected by Holm for {tests} comparisons. "
+        f"{needed.format(f'0.05 / {tests}')}"
     )
 
 

@@ -147,8 +147,8 @@ def _lists(report: Report) -> dict[str, list[str]]:
     """What is told in sentences, by heading; only what there is."""
     lists = {
         "Image by image": _image_by_image(report),
-        "Not finished": [_unfinished(report, run) for run in report["runs"] if run["reason"] or run["so_far"] is not None],
-        "Mind": report["warnings"],
+        "Not finished": _unfinished(report),
+        "Warnings": report["warnings"],
         "Left out": [f"{entry['path']}: {entry['reason']}" for entry in report["left_out"]],
     }
     return {title: _shortened(lines) for title, lines in lists.items() if lines}
@@ -163,10 +163,15 @@ def _image_by_image(report: Report) -> list[str]:
     ]
 
 
-def _unfinished(report: Report, run: dict[str, Any]) -> str:
-    so_far = "" if run["so_far"] is None else f", {report['metric']} {_notation(report)(run['so_far'])} so far"
-    reason = f": {run['reason']}" if run["reason"] else ""
-    return f"{run['name']}: {run['state']} after {run['epoch']} epochs{so_far}{reason}"
+def _unfinished(report: Report) -> list[str]:
+    """The runs that failed, and how far the others are where that can be said in the metric."""
+    lines = []
+    for run in report["runs"]:
+        if run["reason"] or run["so_far"] is not None:
+            so_far = "" if run["so_far"] is None else f", {report['metric']} {_notation(report)(run['so_far'])} so far"
+            reason = f". {' '.join(str(run['reason']).split())}" if run["reason"] else ""
+            lines.append(f"{run['name']}: {run['state']}, epochs done: {run['epoch']}{so_far}{reason}")
+    return lines
 
 
 def _shortened(lines: list[str]) -> list[str]:

@@ -28,6 +28,7 @@ class Stop:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._urged = threading.Event()
+        self._interrupted = False
 
     def ask(self) -> None:
         """Once: jobs stop cleanly. Twice: they are killed."""
@@ -41,13 +42,23 @@ class Stop:
     def urged(self) -> bool:
         return self._urged.is_set()
 
+    def interrupt(self, *_: object) -> None:
+        """Ask, as a signal handler does."""
+        self._interrupted = True
+        self.ask()
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if a signal has asked."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[Stop]:
     """Ctrl-C, SIGTERM and a terminal that is closed ask to stop."""
     stop = Stop()
     kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {kind: signal.signal(kind, lambda *_: stop.ask()) for kind in kinds}
+    previous = {kind: signal.signal(kind, stop.interrupt) for kind in kinds}
     try:
         yield stop
     finally:
@@ -79,27 +90,32 @@ def supervise(config: Config, directory: Path, environment: Mapping[str, str], s
 class Attended:
     """`supervise` as a cluster starts it: its signals to end are passed on. What submitit calls for."""
 
-    def __call__(self, config: Config, directory: Path) -> bool:
+    def __call__(self, config: Config, directory: Path, environment: Mapping[str, str]) -> bool:
+        os.chdir(directory)  # which relative paths of the config are meant from
         with stopped_by_signals() as stop:
-            return supervise(config, directory, {}, stop)
+            return supervise(config, directory, environment, stop)
 
-    def checkpoint(self, config: Config, directory: Path) -> Any:
+    def checkpoint(self, *arguments: Any) -> Any:
         """How a job goes on that SLURM preempts or whose time is up: as a run goes on, from its last checkpoint."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, config, directory)
+        return DelayedSubmission(self, *arguments)
+
+
+def sweep_command() -> str:
+    """The command that a user gave."""
+    return os.environ.get(manifest.SWEEP) or shlex.join([sys.executable, *sys.argv])
 
 
 def _start(config: Config, directory: Path, environment: Mapping[str, str], output: int) -> "subprocess.Popen[bytes]":
     path = os.pathsep.join(filter(None, (str(manifest.ROOT), os.environ.get("PYTHONPATH"))))
-    command = os.environ.get(manifest.SWEEP) or shlex.join([sys.executable, *sys.argv])
     return subprocess.Popen(
         [sys.executable, "-m", "cifar.sweeps.job"],
         stdin=subprocess.PIPE,  # held open: see job.py
         stdout=output,
         stderr=subprocess.STDOUT,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": path, CONFIG: to_yaml(config), manifest.SWEEP: command, **environment},
+        env={**os.environ, "PYTHONPATH": path, CONFIG: to_yaml(config), manifest.SWEEP: sweep_command(), **environment},
         start_new_session=True,  # Ctrl-C reaches it through us only
     )
 

@@ -30,6 +30,7 @@ def run(configs: Sequence[Config], launcher: Launcher) -> bool:
     log.info("\n%s", progress.table(jobs))
     if stop.asked:
         log.info("\nStopped. The same command goes on.")
+    stop.check()
     return all(progress.outcome(job) == "done" or job.state == "left" for job in jobs)
 
 

@@ -33,7 +33,7 @@ def config(*choices: str, **values: Any) -> dict[str, Any]:
 
 def started(path: Path, config: dict[str, Any], state: str = "running", **facts: Any) -> Path:
     """A run that was begun. `facts`: code, cpu, fingerprint, starts, time, reason."""
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     start = {
         "time": "2026-01-01T10:00:00+0000",

@@ -30,6 +30,7 @@ def sample_report(groups: int = 14, seeds: int = 3, epochs: int = 10, classes: i
     baseline = min(1, groups - 1)
     for group in report["groups"]:
         if group is not report["groups"][baseline]:
+            group["baseline"] = baseline
             group["difference"] = _difference(group, report["groups"][baseline])
     return report | {
         "title": ", ".join(report["groups"][0]["choices"]),
@@ -37,15 +38,27 @@ def sample_report(groups: int = 14, seeds: int = 3, epochs: int = 10, classes: i
         "unit": "fraction",
         "higher_is_better": True,
         "baseline": baseline,
+        "baseline_choice": ", ".join(f"{key}={value}" for key, value in report["groups"][baseline]["choices"].items()),
         "varying": list(report["groups"][0]["choices"]),
+        "pooled": [],
         "class_differences_note": "No correction is made for looking at every class: take these differences as hints.",
         "mcnemar": {"a": "cnn, none, seed 0", "b": "cnn, basic, seed 0", "only_a": 412, "only_b": 903, "p": 3.1e-42},
         "warnings": ["The runs of cnn, cutmix were made by 2 versions of the source code."],
         "left_out": [{"path": "runs/main/cnn-none-sgd-s7-0badcafe", "reason": "failed: TrainingDiverged in epoch 3"}],
-        "methods": "Runs of the same seed see the same batches and are paired. Differences are tested by a paired t test "
-        "over seeds, the p values corrected after Holm for the number of groups; intervals are 95 % t intervals.",
+        "methods": "Runs of the same seed see the same batches and are paired. Differences are tested by a paired t "
+        "test over seeds, the p values corrected after Holm for the number of groups; intervals are 95 % t intervals.",
         "created": "2026-11-23 12:00",
     }
+
+
+def report_of_two_baselines() -> dict[str, Any]:
+    """Each model against its own aug=none."""
+    report = sample_report(14)
+    for index, group in enumerate(report["groups"]):
+        base = index - index % len(POLICIES)
+        group["baseline"] = base if index != base else None
+        group["difference"] = _difference(group, report["groups"][base]) if index != base else None
+    return report | {"baseline": None, "baseline_choice": "aug=none"}
 
 
 def empty_report() -> dict[str, Any]:
@@ -75,7 +88,8 @@ def _run(draw: random.Random, group: int, choices: dict[str, Any], seed: int, ep
     shares = [(epoch + 1) / epochs for epoch in range(epochs)]
     accuracies = [best - (best - 0.1) * 0.55 * math.exp(-4 * share) + draw.gauss(0, 0.006) for share in shares]
     metrics["val/acc"] = accuracies
-    metrics["train/acc"] = [min(0.999, accuracy + 0.09 * share - 0.03) for accuracy, share in zip(accuracies, shares)]
+    gaps = [0.09 * share - 0.03 for share in shares]
+    metrics["train/acc"] = [min(0.999, accuracy + gap) for accuracy, gap in zip(accuracies, gaps, strict=True)]
     metrics["val/loss"] = [2.3 * (1 - accuracy) + abs(draw.gauss(0, 0.01)) for accuracy in accuracies]
     metrics["train/loss"] = [2.3 * (1 - accuracy) for accuracy in metrics["train/acc"]]
     metrics["lr"] = [0.05 * (1 + math.cos(math.pi * share)) for share in shares]
@@ -98,8 +112,8 @@ def _group(
     group = {
         "label": ", ".join(str(value) for value in choices.values()), "choices": choices, "runs": numbers,
         "seconds": seconds, "images_per_second": 45_000 * len(runs[0]["metrics"]["epoch"]) / (0.9 * seconds),
-        "peak_memory_bytes": 0.6e9 + 60 * MODELS[model][0], "parameters": MODELS[model][0], "difference": None,
-        "confusion": confusion, "class_names": names,
+        "peak_memory_bytes": 0.6e9 + 60 * MODELS[model][0], "parameters": MODELS[model][0],
+        "baseline": None, "difference": None, "confusion": confusion, "class_names": names,
         "per_class": [row[index] / max(1, sum(row)) for index, row in enumerate(confusion)],
         "config": {
             "model.name": model, "aug.name": choices["aug"], "optimizer.lr": choices.get("optimizer.lr", 0.1),
@@ -123,7 +137,7 @@ def _spread(values: list[float]) -> dict[str, Any]:
 
 
 def _difference(group: dict[str, Any], baseline: dict[str, Any]) -> dict[str, Any] | None:
-    if group["mean"] is None:
+    if group["mean"] is None or baseline["mean"] is None:
         return None
     mean = group["mean"] - baseline["mean"]
     pairs = group["seeds"]

@@ -1,6 +1,6 @@
 import fcntl
 import json
-import os
+import subprocess
 import sys
 import time
 
@@ -123,7 +123,6 @@ def test_of_one_config_and_seed_the_newest_finished_run_counts(tmp_path):
     old = finished(tmp_path / "a/old", made, 0.7, time="2026-01-01T23:00:00+0900")
     new = finished(tmp_path / "b/new", {**made, "study": "b", "runs_dir": "/elsewhere"}, 0.8)
     later = started(tmp_path / "c/later", made, time="2026-01-02T10:00:00+0000")
-    os.utime(old / "config.yaml", (time.time() + 99, time.time() + 99))
     other = finished(tmp_path / "d/other", config("model=cnn", seed=1), 0.8)
     found = gather([tmp_path])
     # 23:00 in Japan is 14:00 UTC, after 11:00 UTC
@@ -169,8 +168,6 @@ def test_a_thousand_runs_are_all_read(tmp_path, record_property):
 
 
 def test_no_framework_is_loaded(tmp_path):
-    import subprocess
-
     program = "import sys, cifar.compare.comparison, cifar.compare.tables; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "tensorflow", "keras", "jax", "albumentations", "matplotlib", "wandb"} & set(loaded)

@@ -183,14 +183,13 @@ def test_mistakes_are_explained():
 
 
 def test_every_run_is_in_one_group_and_groups_are_alike_in_all_that_varies():
-    choices = [
-        (f"model={m}", f"aug={a}", f"optimizer.lr={lr}", f"batch_size={batch}")
+    runs = [
+        run(f"model={m}", f"aug={a}", optimizer__lr=lr, batch_size=batch, seed=seed)
         for m in ("cnn", "vit_tiny") for a in ("none", "mixup") for lr in (0.1, 0.2) for batch in (32, 64)
-        if (lr, batch) != (0.2, 64)
+        for seed in (0, 1) if (lr, batch) != (0.2, 64)
     ]  # fmt: skip
-    runs = of_each(*choices)
     grouping = grouped(runs)
-    assert len(grouping.groups) == len(choices) == len(set(labels(grouping)))
+    assert len(grouping.groups) == len(set(labels(grouping))) == 12
     assert sorted(id(run) for group in grouping.groups for run in group.runs) == sorted(map(id, runs))
     for group in grouping.groups:
         assert all(run.choices == group.runs[0].choices for run in group.runs)

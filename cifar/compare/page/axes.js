@@ -50,7 +50,7 @@ function tickText(value, step) {
 function axes(x, y, titles, whole = false) {
   const [left, right] = x.range;
   const [bottom, top] = y.range;
-  const alongX = Math.max(2, Math.floor((right - left) / 90));
+  const alongX = Math.max(2, Math.floor((right - left) / (right - left < 500 ? 55 : 90)));
   const ofX = x.logarithmic
     ? logTicks(x.domain, alongX).map((value) => [value, String(Number(value.toPrecision(2)))])
     : labelled(ticks(x.domain, alongX, whole ? 1 : 0));

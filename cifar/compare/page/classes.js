@@ -3,27 +3,28 @@
 const DOTS = { width: 260, height: 20, pad: 10 };
 
 function showClasses(root) {
-  const measured = groups.filter((group) => group.per_class?.length);
-  if (!measured.length) return root.append(nothing("No run is finished yet."));
-  const reference = measured.length > 1 && measured.includes(baseline) ? baseline : null;
-  const best = ranking.filter((group) => measured.includes(group) && group !== reference);
+  const tested = groups.filter((group) => group.per_class?.length);
+  if (!tested.length) return root.append(nothing("No run is finished yet."));
+  const base = baseline ?? ranking[0]?.base;
+  const reference = tested.length > 1 && tested.includes(base) ? base : null;
+  const best = ranking.filter((group) => tested.includes(group) && group !== reference);
   const view = {
-    reference, chosen: new Set(best.length ? best.slice(0, 3) : measured.slice(0, 3)),
+    reference, chosen: new Set(best.length ? best.slice(0, 3) : tested.slice(0, 3)),
     order: { column: "class", ascending: true },
   };
   const table = element("div");
   const chooser = element("fieldset", { class: "chooser" });
   const controls = element("div", { class: "controls" });
   const update = () => {
-    const options = measured.map((group) => [String(group.index), group.label]);
-    controls.replaceChildren(select("Show", [["", "accuracies"], ...options.map(([value, label]) => [value, `differences to ${label}`])],
-      view.reference ? String(view.reference.index) : "", (index) => {
-        view.reference = index === "" ? null : groups[index];
-        update();
-      }));
-    chooser.replaceChildren(element("legend", { class: "unseen" }, "Groups"), ...measured
+    const options = tested.map((group) => [String(group.index), `differences to ${group.label}`]);
+    const chosen = view.reference ? String(view.reference.index) : "";
+    controls.replaceChildren(select("Show", [["", "accuracies"], ...options], chosen, (index) => {
+      view.reference = index === "" ? null : groups[index];
+      update();
+    }));
+    chooser.replaceChildren(element("legend", { class: "unseen" }, "Groups"), ...tested
       .filter((group) => group !== view.reference).map((group) => groupBox(group, view, update)));
-    table.replaceChildren(classTable(view, measured));
+    table.replaceChildren(classTable(view, tested));
   };
   root.append(controls, chooser, table);
   if (report.class_differences_note) root.append(element("p", { class: "muted note" }, report.class_differences_note));
@@ -38,26 +39,29 @@ function groupBox(group, view, update) {
   });
 }
 
-function classTable(view, measured) {
+function classTable(view, tested) {
   const { reference } = view;
-  const size = (reference ?? measured[0]).per_class.length;
-  const drawn = measured.filter((group) =>
-    view.chosen.has(group) && group !== reference && group.per_class.length === size);
-  const names = classNames(reference ?? measured[0]);
-  const rows = names.map((name, index) => ({ name, index, accuracy: hundredfold(reference?.per_class[index]) }));
-  const value = (group) => ({ index, accuracy }) => {
-    const own = hundredfold(group.per_class[index]);
-    return reference && known(own) && known(accuracy) ? own - accuracy : reference ? null : own;
+  const names = classNames(reference ?? tested[0]);
+  const drawn = tested.filter((group) =>
+    view.chosen.has(group) && group !== reference && group.per_class.length === names.length);
+  const rows = names.map((name, index) => ({ name, index }));
+  const value = (group) => ({ index }) => {
+    const [own, base] = [group, reference].map((other) => hundredfold(other?.per_class[index]));
+    if (!reference) return own;
+    return known(own) && known(base) ? own - base : null;
   };
-  const text = reference ? (number) => (known(number) ? signed(decimals(number, 2)) : NONE) : (number) => decimals(number, 2);
+  const text = (number) => (reference && known(number) ? signed(decimals(number, 2)) : decimals(number, 2));
   const values = rows.flatMap((row) => drawn.map((group) => value(group)(row))).filter(known);
   const dots = scale(padded(reference ? [0, ...values] : values), [DOTS.pad, DOTS.width - DOTS.pad]);
+  const accuracy = (row) => hundredfold(reference.per_class[row.index]);
+  const number = (group, of, cell) => ({ title: group.label, key: `group ${group.index}`, kind: "number", value: of, cell });
   const columns = [
     { title: "class", kind: "name", value: ({ name }) => name, cell: ({ name }) => name },
-    ...(reference ? [{ title: reference.label, kind: "number", value: (row) => row.accuracy, cell: (row) => decimals(row.accuracy, 2) }] : []),
-    { title: reference ? "points" : "accuracy, %", kind: "bar", head: barAxis(dots), note: "sorts by the mean of the groups shown",
-      value: (row) => average(drawn.map((group) => value(group)(row))), cell: (row) => dotPlot(row, drawn, value, dots, reference) },
-    ...drawn.map((group) => ({ title: group.label, kind: "number", value: value(group), cell: (row) => text(value(group)(row)) })),
+    ...(reference ? [number(reference, accuracy, (row) => decimals(accuracy(row), 2))] : []),
+    { title: reference ? "points" : "accuracy, %", key: "dots", kind: "bar", head: barAxis(dots),
+      value: (row) => average(drawn.map((group) => value(group)(row))),
+      cell: (row) => dotPlot(row, drawn, value, dots, reference), note: "sorts by the mean of the groups shown" },
+    ...drawn.map((group) => number(group, value(group), (row) => text(value(group)(row)))),
   ];
   return sortableTable("Accuracy of every class", columns, rows, view.order);
 }

@@ -3,15 +3,18 @@
 const LABEL_SPACE = 12; // pixels between the names of two classes
 const LISTED = 12;
 const ROWS = "Rows are true classes, columns predicted ones";
-const SHARES_NOTE = `${ROWS}; numbers are percent of the true class, over all runs. Errors (orange) have a scale of their own.`;
-const DIFFERENCE_NOTE = `${ROWS}; numbers are differences in points. Blue: more often than in the second group, orange: less often.`;
+const SHARES_NOTE =
+  `${ROWS}; numbers are percent of the true class, over all runs. Errors (orange) have a scale of their own.`;
+const DIFFERENCE_NOTE =
+  `${ROWS}; numbers are differences in points. Blue: more often than in the second group, orange: less often.`;
 
 function showConfusion(root) {
-  const measured = groups.filter((group) => group.confusion?.length);
-  if (!measured.length) return root.append(nothing("No run is finished yet."));
-  const first = ranking.find((group) => group.confusion?.length) ?? measured[0];
-  const view = { group: first, other: null, cells: [], svg: shape("svg", { class: "matrix", tabindex: 0, role: "img" }) };
-  const plot = figure(view.svg, (width) => drawMatrix(view, width));
+  const tested = groups.filter((group) => group.confusion?.length);
+  if (!tested.length) return root.append(nothing("No run is finished yet."));
+  const first = ranking.find((group) => group.confusion?.length) ?? tested[0];
+  const svg = shape("svg", { class: "matrix", tabindex: 0, role: "img" });
+  const view = { svg, group: first, other: null, cells: [] };
+  const plot = figure(svg, (width) => drawMatrix(view, width));
   const note = element("p", { class: "muted note" });
   const list = element("div", { class: "beside" });
   const controls = element("div", { class: "controls" });
@@ -20,7 +23,7 @@ function showConfusion(root) {
     if (view.other && !comparable(view).includes(view.other)) view.other = null;
     const option = (group) => [String(group.index), group.label];
     controls.replaceChildren(
-      select("Group", measured.map(option), String(view.group.index), (index) => update({ group: groups[index] })),
+      select("Group", tested.map(option), String(view.group.index), (index) => update({ group: groups[index] })),
       select("minus", [["", "nothing"], ...comparable(view).map(option)], view.other ? String(view.other.index) : "",
         (index) => update({ other: index === "" ? null : groups[index] })));
     view.cells = matrixCells(view);
@@ -28,12 +31,13 @@ function showConfusion(root) {
     list.replaceChildren(confusionList(view));
     plot.redraw();
   };
-  root.append(controls, element("div", { class: "with-list" }, element("div", { class: "matrix-box" }, plot), list), note);
+  const matrix = element("div", { class: "matrix-box" }, plot);
+  root.append(controls, element("div", { class: "with-list" }, matrix, list), note);
   listenToCells(view);
   update({});
 
   function comparable({ group }) {
-    return measured.filter((other) => other !== group && other.confusion.length === group.confusion.length);
+    return tested.filter((other) => other !== group && other.confusion.length === group.confusion.length);
   }
 }
 
@@ -50,7 +54,8 @@ function matrixCells({ group, other }) {
   }));
 }
 
-const classNames = (group) => group.class_names ?? (group.confusion ?? group.per_class).map((_, index) => String(index));
+const classNames = (group) =>
+  group.class_names ?? (group.confusion ?? group.per_class).map((_, index) => String(index));
 
 function drawMatrix(view, width) {
   const { cells } = view;
@@ -61,9 +66,10 @@ function drawMatrix(view, width) {
   view.place = { left: room, top: room, size };
   view.marks = shape("g");
   const every = Math.ceil(LABEL_SPACE / size);
-  const label = view.other ? `Confusions of ${view.group.label} minus ${view.other.label}` : `Confusions of ${view.group.label}`;
+  const label = `Confusions of ${view.group.label}${view.other ? ` minus ${view.other.label}` : ""}`;
+  const total = room + side + 2;
   const strongest = strengths(cells.flat(), view.other);
-  fill(view.svg, room + side + 2, room + side + 2, `${label}: rows are the true classes; arrow keys move from cell to cell`,
+  fill(view.svg, total, total, `${label}: rows are the true classes; arrow keys move from cell to cell`,
     shape("g", { class: "cells", transform: `translate(${room} ${room})` },
       cells.flat().map((cell) => matrixCell(cell, size, strongest(cell), view.other))),
     shape("rect", { class: "outline", x: room, y: room, width: side, height: side }),
@@ -79,7 +85,7 @@ function strengths(cells, isDifference) {
     return (cell) => Math.abs(cell.value) / most;
   }
   const mostWrong = top(cells.filter((cell) => cell.row !== cell.column));
-  return (cell) => (cell.row === cell.column ? 0.85 * (cell.value / 100) : 0.9 * (cell.value / mostWrong));
+  return (cell) => (cell.row === cell.column ? cell.value / 100 : cell.value / mostWrong);
 }
 
 function matrixCell(cell, size, strength, isDifference) {
@@ -90,8 +96,8 @@ function matrixCell(cell, size, strength, isDifference) {
   });
   if (size < 26 || Math.abs(cell.value) < 0.05) return [rectangle];
   const text = isDifference ? signed(decimals(cell.value, 1)) : decimals(cell.value, 1);
-  const attributes = { class: strength > 0.6 ? "on-strong" : null, x: x + size / 2, y: y + size / 2 + 4, "text-anchor": "middle" };
-  return [rectangle, shape("text", { ...attributes, "font-size": size < 40 ? 9 : 11 }, text)];
+  const place = { x: x + size / 2, y: y + size / 2 + 4, "text-anchor": "middle" };
+  return [rectangle, shape("text", { ...place, class: strength > 0.75 ? "on-strong" : null }, text)];
 }
 
 const classLabels = (name, room, middle) => [
@@ -106,7 +112,8 @@ function cellText(view, { row, column, count, total, share, other, value }) {
   if (!other) return [head, counted(count, total, share)];
   return [
     head, `${view.group.label}: ${counted(count, total, share)}`,
-    `${view.other.label}: ${counted(other.count, other.total, other.share)}`, `difference: ${signed(decimals(value, 2))} points`,
+    `${view.other.label}: ${counted(other.count, other.total, other.share)}`,
+    `difference: ${signed(decimals(value, 2))} points`,
   ];
 }
 
@@ -123,7 +130,8 @@ function listenToCells(view) {
   };
   const follow = (event) => {
     const { x, y } = pointerIn(view.svg, event);
-    const [row, column] = [y - view.place.top, x - view.place.left].map((pixels) => Math.floor(pixels / view.place.size));
+    const { left, top, size } = view.place;
+    const [row, column] = [y - top, x - left].map((pixels) => Math.floor(pixels / size));
     if (view.cells[row]?.[column]) show(row, column);
     else hide();
   };
@@ -164,8 +172,9 @@ function confusionList(view) {
   const title = view.other ? "Errors that differ most" : "Most frequent errors";
   return element("table", {},
     element("caption", {}, title),
-    element("thead", {}, element("tr", {}, ["true", "predicted", view.other ? "points" : "% of class"].map((head, index) =>
-      element("th", { scope: "col", class: index === 2 ? "number" : null }, head)))),
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "true"),
+      element("th", { scope: "col" }, "predicted"),
+      element("th", { scope: "col", class: "number" }, view.other ? "points" : "% of class"))),
     element("tbody", {}, most.map((cell) => element("tr", {},
       element("td", {}, names[cell.row]), element("td", {}, names[cell.column]),
       element("td", { class: "number" }, value(cell))))));

@@ -2,6 +2,7 @@
 
 const METRICS = ["val/acc", "train/acc", "val/loss", "train/loss", "lr", "images_per_second"];
 const TIP_LINES = 16;
+const SPOKEN_LINES = 5;
 
 function showCurves(root) {
   const metrics = METRICS.filter((name) => runs.some((run) => run.metrics?.[name]?.some(known)));
@@ -30,17 +31,18 @@ function showCurves(root) {
   shown.listeners.push(() => chart.update({}));
 }
 
-/** [{group, name, points: [{epoch, x, y, low, high, count}]}], in the units that are shown. */
+/** [{group, name, size, points: [{x, y, low, high, count}]}], in the units that are shown. */
 function curveLines(chart) {
   const visible = groups.filter((group) => shown.groups.has(group));
   const unit = chart.axis === "seconds" ? timeUnit(largest(runs.map(trainedSeconds))) : { name: "epoch", seconds: 1 };
   chart.unit = unit.name;
+  const line = (group, name, some) => ({ group, name, size: some.length, ...meanCurve(some, chart) });
   const lines = visible.flatMap((group) =>
     chart.single
-      ? ofGroup(group).map((run) => ({ group, name: `${group.label}, seed ${valueText(run.seed)}`, size: 1, ...meanCurve([run], chart) }))
-      : [{ group, name: group.label, size: group.runs.length, ...meanCurve(ofGroup(group), chart) }]);
-  lines.forEach((line) => line.points.forEach((point) => (point.x /= unit.seconds)));
-  return lines.filter((line) => line.points.length);
+      ? ofGroup(group).map((run) => line(group, `${group.label}, seed ${run.seed ?? NONE}`, [run]))
+      : [line(group, group.label, ofGroup(group))]);
+  lines.forEach(({ points }) => points.forEach((point) => (point.x /= unit.seconds)));
+  return lines.filter(({ recorded }) => recorded.length);
 }
 
 const trainedSeconds = (run) => (run.metrics?.seconds ?? []).reduce((sum, seconds) => sum + (seconds ?? 0), 0);
@@ -60,10 +62,10 @@ function meanCurve(some, { metric, axis }) {
   let elapsed = 0;
   const points = [...epochs].sort(([a], [b]) => a - b).map(([epoch, { values, durations }]) => {
     elapsed += durations.length ? mean(durations) : 0;
-    return { epoch, x: axis === "epoch" ? epoch : elapsed, y: values.length ? mean(values) : null,
+    return { x: axis === "epoch" ? epoch : elapsed, y: values.length ? mean(values) : null,
       low: smallest(values), high: largest(values), count: values.length };
   });
-  return { points };
+  return { points, recorded: points.filter((point) => known(point.y)) };
 }
 
 function drawCurves(chart, width) {
@@ -89,7 +91,7 @@ function drawCurves(chart, width) {
 }
 
 function fullRange({ lines, axis }) {
-  const points = lines.flatMap((line) => line.points.filter((point) => known(point.y)));
+  const points = lines.flatMap((line) => line.recorded);
   const xs = points.map((point) => point.x);
   return {
     x: axis === "seconds" ? [0, padded(xs)[1]] : padded(xs, 0.02),
@@ -134,8 +136,7 @@ function unbroken(points) {
 /** Every line's point at `x`; a line that does not reach there has none. */
 function pointsAt({ lines, axis }, x) {
   return lines.flatMap((line) => {
-    const points = line.points.filter((point) => known(point.y));
-    if (!points.length) return [];
+    const points = line.recorded;
     const point = points.reduce((a, b) => (Math.abs(b.x - x) < Math.abs(a.x - x) ? b : a));
     const step = (points.at(-1).x - points[0].x) / (points.length - 1) || points[0].x;
     const reaches = axis === "epoch" ? point.x === x : x >= points[0].x - step / 2 && x <= points.at(-1).x + step / 2;
@@ -144,7 +145,7 @@ function pointsAt({ lines, axis }, x) {
 }
 
 function recordedX({ lines, x }) {
-  const values = new Set(lines.flatMap((line) => line.points.filter((point) => known(point.y)).map((point) => point.x)));
+  const values = new Set(lines.flatMap((line) => line.recorded.map((point) => point.x)));
   return [...values].filter((value) => value >= x.domain[0] && value <= x.domain[1]).sort((a, b) => a - b);
 }
 
@@ -159,13 +160,15 @@ function listenToReadout(chart) {
     hideTip();
     chart.marks.replaceChildren();
   };
-  chart.svg.addEventListener("pointermove", (event) => {
-    if (chart.busy) return hide();
+  const follow = (event) => {
+    if (chart.busy || !chart.recorded.length) return hide();
     const pointer = pointerIn(chart.svg, event);
     const x = chart.x.invert(pointer.x);
     const distances = chart.recorded.map((value) => Math.abs(value - x));
     show(distances.indexOf(smallest(distances)), pointer);
-  });
+  };
+  chart.svg.addEventListener("pointermove", follow);
+  chart.svg.addEventListener("pointerdown", follow); // a tap does not move
   chart.svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
   chart.svg.addEventListener("blur", hide);
   chart.svg.addEventListener("keydown", (event) => {
@@ -180,28 +183,22 @@ function listenToReadout(chart) {
 /** Tooltip and dots at `x`; without a pointer (by keyboard) it is spoken, too. */
 function readOut(chart, x, pointer) {
   const found = pointsAt(chart, x).sort((a, b) => b.point.y - a.point.y);
-  const closest = pointer && found.reduce((a, b) => (gap(chart, b, pointer) < gap(chart, a, pointer) ? b : a), found[0]);
-  const [top] = chart.y.range.slice(1);
-  chart.marks.replaceChildren(
-    shape("line", { class: "cursor", x1: chart.x(x), x2: chart.x(x), y1: top, y2: chart.y.range[0] }),
-    ...found.filter(({ point }) => point.y >= chart.y.domain[0] && point.y <= chart.y.domain[1])
-      .map(({ line, point }) => markerAt(line.group, chart.x(point.x), chart.y(point.y), 3.4, { class: "outlined" })));
+  const distance = (entry) => Math.abs(chart.y(entry.point.y) - pointer.y);
+  const nearest = pointer && found.toSorted((a, b) => distance(a) - distance(b)).slice(0, TIP_LINES);
   const head = chart.axis === "epoch" ? `epoch ${x}` : `${significant(x, 3)} ${chart.unit}`;
-  const listed = pointer ? nearestLines(chart, found, pointer) : found.slice(0, TIP_LINES);
+  const listed = pointer ? found.filter((entry) => nearest.includes(entry)) : found.slice(0, TIP_LINES);
+  chart.marks.replaceChildren(
+    shape("line", { class: "cursor", x1: chart.x(x), x2: chart.x(x), y1: chart.y.range[1], y2: chart.y.range[0] }),
+    ...listed.filter(({ point }) => point.y >= chart.y.domain[0] && point.y <= chart.y.domain[1])
+      .map(({ line, point }) => markerAt(line.group, chart.x(point.x), chart.y(point.y), 3.4, { class: "outlined" })));
   const rest = found.length - listed.length;
   const box = chart.svg.getBoundingClientRect();
   showTip(box.left + chart.x(x), box.top + (pointer?.y ?? box.height / 2),
     element("strong", {}, head),
-    element("table", {}, listed.map((entry) => tipRow(chart, entry, entry === closest))),
+    element("table", {}, listed.map((entry) => tipRow(chart, entry, entry === nearest?.[0]))),
     rest ? element("div", { class: "muted" }, `and ${rest} more`) : null);
-  if (!pointer) announce(`${head}: ${listed.slice(0, 5).map(({ line, point }) => `${line.name} ${curveText(chart, point.y)}`).join("; ")}`);
-}
-
-const gap = (chart, { point }, pointer) => Math.abs(chart.y(point.y) - pointer.y);
-
-function nearestLines(chart, found, pointer) {
-  const near = found.toSorted((a, b) => gap(chart, a, pointer) - gap(chart, b, pointer)).slice(0, TIP_LINES);
-  return found.filter((entry) => near.includes(entry));
+  const spoken = ({ line, point }) => `${line.name} ${curveText(chart, point.y)}`;
+  if (!pointer) announce(`${head}: ${listed.slice(0, SPOKEN_LINES).map(spoken).join("; ")}`);
 }
 
 function tipRow(chart, { line, point }, closest) {

@@ -50,10 +50,15 @@ function figure(svg, draw) {
   return box;
 }
 
+const NARROW = 640; // as in page.css
+
 function showTip(clientX, clientY, ...content) {
   const tip = byId("tooltip");
-  tip.replaceChildren(...content);
+  tip.replaceChildren(...content.filter((part) => part !== null));
   tip.hidden = false;
+  tip.removeAttribute("style");
+  tip.classList.toggle("below", clientY < innerHeight / 2);
+  if (innerWidth <= NARROW) return; // lies along the top or the bottom, lest it hide the chart
   const { width, height } = tip.getBoundingClientRect();
   const left = clientX + 16 + width > innerWidth ? clientX - 16 - width : clientX + 16;
   tip.style.left = `${Math.max(4, Math.min(left, innerWidth - width - 4))}px`;

@@ -11,26 +11,32 @@ const MARKERS = [
   "M0,1.15L-1.1-.85H1.1Z", // triangle, upside down
 ];
 
+const measured = (figures) => ({ ...figures, mean: inUnits(figures.mean), ci: figures.ci?.map(inUnits) ?? null });
+
 const groups = report.groups.map((group, index) => ({
-  ...group,
+  ...measured(group),
   index,
   label: group.label || "all runs",
-  mean: inUnits(group.mean),
   sd: inUnits(group.sd),
-  ci: known(group.ci) ? group.ci.map(inUnits) : null,
+  difference: group.difference && measured(group.difference),
   colour: `var(--series-${index % COLOURS})`,
   dash: DASHES[Math.floor(index / COLOURS) % DASHES.length],
   marker: MARKERS[Math.floor(index / COLOURS) % MARKERS.length],
 }));
+for (const group of groups) group.base = known(group.baseline) ? groups[group.baseline] : null;
 const runs = report.runs.map((run, index) => ({ ...run, index, value: inUnits(run.value) }));
+/** The group that all others are held against, if there is only one; all such groups. */
 const baseline = known(report.baseline) ? groups[report.baseline] : null;
+const baselines = new Set([baseline, ...groups.map((group) => group.base)].filter(known));
 const better = (a, b) => (report.higher_is_better ? b.mean - a.mean : a.mean - b.mean);
 /** The groups that have a result, best first. */
 const ranking = groups.filter((group) => known(group.mean)).sort(better);
 const ofGroup = (group) => group.runs.map((index) => runs[index]);
 
-const markerAt = (group, x, y, size, attributes = {}) =>
-  shape("path", { d: group.marker, transform: `translate(${x} ${y}) scale(${size})`, fill: group.colour, ...attributes });
+function markerAt(group, x, y, size, attributes = {}) {
+  const transform = `translate(${x} ${y}) scale(${size})`;
+  return shape("path", { d: group.marker, transform, fill: group.colour, ...attributes });
+}
 
 function swatch(group) {
   return shape("svg", { class: "swatch", width: 30, height: 12, "aria-hidden": "true" },

@@ -22,7 +22,8 @@ function showTheme() {
 function showMethods(root) {
   root.append(
     element("p", {}, report.methods),
-    element("p", { class: "muted" }, `Made ${report.created} by `, element("code", {}, "cifar compare RUNS --html report.html"),
+    element("p", { class: "muted" },
+      `Made ${report.created} by `, element("code", {}, "cifar compare RUNS --html report.html"),
       ". This file holds its data and needs no network; the same command makes it anew when there are more runs."));
 }
 

@@ -6,7 +6,7 @@ const NONE = "–";
 
 const known = (value) => value !== null && value !== undefined;
 const hundredfold = (value) => (known(value) ? 100 * value : null);
-/** The compared metric as it is shown: fractions in percent. */
+/** The compared metric as it is shown: fractions in percent. groups.js and runs have it in these units already. */
 const inUnits = (value) => (PERCENT ? hundredfold(value) : value);
 const UNIT = PERCENT ? " %" : "";
 const POINTS = PERCENT ? " points" : "";
@@ -23,7 +23,7 @@ const differenceText = (value) => (known(value) ? signed(metricText(value)) : NO
 const significant = (value, digits = 4) => (known(value) ? String(Number(value.toPrecision(digits))) : NONE);
 const pText = (p) => (!known(p) ? NONE : p < 0.001 ? "< 0.001" : p.toFixed(3));
 const withSign = (p) => (p < 0.001 ? pText(p) : `= ${pText(p)}`);
-const rangeText = (ci, text) => (known(ci) ? `${text(inUnits(ci[0]))} to ${text(inUnits(ci[1]))}` : NONE);
+const rangeText = (ci, text) => (known(ci) ? ci.map(text).join(" to ") : NONE);
 
 function durationText(seconds) {
   if (!known(seconds)) return NONE;

@@ -15,18 +15,20 @@ function showResults(root) {
 
 function resultColumns(bar) {
   const difference = (key) => (group) => group.difference?.[key] ?? null;
-  const choices = report.varying.length < 2 ? [] : report.varying.map((key) => ({
-    title: key, kind: "choice", value: (group) => group.choices[key] ?? null, cell: (group) => valueText(group.choices[key]),
-  }));
-  const number = (title, value, text, note) => ({ title, kind: "number", value, cell: (group) => text(value(group)), note });
+  const number = (title, value, text, note) =>
+    ({ title, kind: "number", value, cell: (group) => text(value(group)), note });
   return [
     { title: "group", kind: "name", value: (group) => group.label, cell: groupName },
-    ...choices,
-    { title: report.metric, kind: "number", value: (group) => group.mean, cell: meanText, note: "mean ± standard deviation" },
-    { title: "95 % interval", kind: "bar", value: (group) => group.ci?.[0] ?? null, cell: (group) => intervalBar(group, bar),
-      head: barAxis(bar), note: "mean, its 95 % interval, and every seed; sorts by the lower end" },
-    { title: "difference", kind: "number", value: difference("mean"), cell: differenceCell, note: "against the baseline" },
-    { title: "p", kind: "number", value: difference("p"), cell: pCell, note: "corrected for the number of groups tested" },
+    ...choiceColumns(),
+    { title: report.metric, kind: "number", value: (group) => group.mean, cell: meanText,
+      note: "mean ± standard deviation" },
+    { title: "95 % interval", kind: "bar", value: (group) => group.ci?.[0] ?? null,
+      cell: (group) => intervalBar(group, bar), head: barAxis(bar),
+      note: "mean, its 95 % interval, and every run; sorts by the lower end" },
+    { title: "difference", kind: "number", value: difference("mean"), cell: differenceCell,
+      note: `against ${report.baseline_choice || "the baseline"}` },
+    { title: "p", kind: "number", value: difference("p"), cell: pCell,
+      note: "corrected for the number of groups tested" },
     { title: "verdict", kind: "verdict", value: difference("verdict"), cell: verdictCell },
     { title: "seeds", kind: "number", value: (group) => group.seeds, cell: seedsCell },
     number("time", (group) => group.seconds, durationText, "training with validation, mean of the runs"),
@@ -36,8 +38,18 @@ function resultColumns(bar) {
   ];
 }
 
+/** A single choice is the group's name already. */
+function choiceColumns() {
+  const column = (key) => ({
+    title: key, key: `choice ${key}`, kind: "choice", value: (group) => group.choices[key] ?? null,
+    cell: (group) => valueText(group.choices[key]),
+  });
+  return report.varying.length > 1 ? report.varying.map(column) : [];
+}
+
 /** Beside columns for its choices, a group's name is only needed where there is no room for them. */
-const groupName = (group) => element("span", { class: report.varying.length > 1 ? "named brief" : "named" }, named(group));
+const groupName = (group) =>
+  element("span", { class: report.varying.length > 1 ? "named brief" : "named" }, named(group));
 
 function meanText(group) {
   if (!known(group.mean)) return element("span", { class: "muted" }, "no result yet");
@@ -48,12 +60,12 @@ function meanText(group) {
 function differenceCell({ difference }) {
   if (!difference) return NONE;
   const interval = known(difference.ci) ? rangeText(difference.ci, differenceText) : null;
-  return [differenceText(inUnits(difference.mean)), interval && element("span", { class: "second" }, interval)];
+  return [differenceText(difference.mean), interval && element("span", { class: "second" }, interval)];
 }
 
 function verdictCell(group) {
   const { difference } = group;
-  if (!difference) return group === baseline ? element("span", { class: "muted" }, "baseline") : "";
+  if (!difference) return baselines.has(group) ? element("span", { class: "muted" }, "baseline") : "";
   const needed = known(difference.seeds_needed) ? `about ${plural(difference.seeds_needed, "seed")} needed` : null;
   const sign = VERDICT_SIGNS[difference.verdict];
   return [
@@ -82,50 +94,58 @@ function intervalScale() {
 }
 
 function barAxis(bar) {
-  const { values, step } = ticks(bar.domain, 3);
-  return shape("svg", { width: BAR.width, height: 18, "aria-hidden": "true" }, values.map((value) => [
+  const { values, step } = ticks(bar.domain, 4);
+  return shape("svg", { width: bar.range[0] + bar.range[1], height: 18, "aria-hidden": "true" }, values.map((value) => [
     shape("line", { class: "axis-line", x1: bar(value), x2: bar(value), y1: 14, y2: 18 }),
     shape("text", { x: bar(value), y: 11, "text-anchor": "middle" }, tickText(value, step)),
   ]));
 }
 
 function intervalBar(group, bar) {
+  const { width, height } = BAR;
   const middle = 9;
   const values = ofGroup(group).map((run) => run.value).filter(known);
-  const reference = baseline && known(baseline.mean) ? bar(baseline.mean) : null;
-  return shape("svg", { class: "bar-plot", width: BAR.width, height: BAR.height, role: "img", "aria-label": barText(group, values) },
-    known(reference) ? shape("line", { class: "reference", x1: reference, x2: reference, y1: 0, y2: BAR.height }) : null,
+  const base = group.base ?? (baselines.has(group) ? group : null);
+  const reference = base && known(base.mean) ? bar(base.mean) : null;
+  return shape("svg", { class: "bar-plot", width, height, role: "img", "aria-label": barText(group, values) },
+    known(reference) ? shape("line", { class: "reference", x1: reference, x2: reference, y1: 0, y2: height }) : null,
     group.ci ? shape("line", {
-      x1: bar(group.ci[0]), x2: bar(group.ci[1]), y1: middle, y2: middle, stroke: group.colour, "stroke-width": 5,
-      "stroke-opacity": 0.35,
+      class: "interval", x1: bar(group.ci[0]), x2: bar(group.ci[1]), y1: middle, y2: middle, stroke: group.colour,
     }) : null,
-    values.map((value) => shape("circle", { class: "seed", cx: bar(value), cy: BAR.height - 5, r: 2.2 })),
+    values.map((value) => shape("circle", { class: "seed", cx: bar(value), cy: height - 5, r: 2.2 })),
     known(group.mean) ? markerAt(group, bar(group.mean), middle, 4.2, { class: "outlined" }) : null);
 }
 
-const barText = (group, values) =>
-  known(group.mean)
-    ? `mean ${metricText(group.mean)}, interval ${rangeText(report.groups[group.index].ci, metricText)}, seeds ${values.map(metricText).join(", ")}`
-    : "no result yet";
+function barText({ mean: average, ci }, values) {
+  if (!known(average)) return "no result yet";
+  return `mean ${metricText(average)}, interval ${rangeText(ci, metricText)}, runs ${values.map(metricText).join(", ")}`;
+}
 
 function resultNote() {
   const unit = PERCENT ? `${report.metric} in percent, differences in percentage points. ` : "";
-  const line = baseline && known(baseline.mean) ? " The dashed line is the baseline." : "";
-  return `${unit}Mean ± standard deviation over seeds; bars are 95 % intervals, dots are seeds.${line}`;
+  const line = baselines.size ? ` The dashed line is the baseline${baseline ? "" : " of the row"}.` : "";
+  const over = ["seeds", ...(report.pooled ?? [])].join(", ");
+  return `${unit}Mean ± standard deviation over ${over}; bars are 95 % intervals, dots are runs.${line}`;
 }
 
 function mcnemarText({ a, b, only_a: onlyA, only_b: onlyB, p }) {
   const tested = known(p) ? ` (McNemar's test, p ${withSign(p)})` : "";
-  return `Of the same test images, ${decimals(onlyA, 0)} are right only with ${a} and ${decimals(onlyB, 0)} only with ${b}${tested}.`;
+  const [ofA, ofB] = [onlyA, onlyB].map((count) => decimals(count, 0));
+  return `Of the same test images, ${ofA} are right only with ${a} and ${ofB} only with ${b}${tested}.`;
 }
+
+const stateCell = ({ state, epoch, reason }) => [
+  known(epoch) ? `${state}, epoch ${epoch}` : state,
+  reason ? element("span", { class: "second reason" }, reason) : null,
+];
 
 function runList() {
   const number = (title, value, text) => ({ title, kind: "number", value, cell: (run) => text(value(run)) });
   const columns = [
     { title: "run", kind: "name", value: (run) => run.name, cell: (run) => element("code", {}, run.name) },
     { title: "group", kind: "choice", value: (run) => groups[run.group].label, cell: (run) => groups[run.group].label },
-    number("seed", (run) => run.seed, (value) => valueText(value)),
-    { title: "state", kind: "choice", value: (run) => run.state, cell: (run) => run.state },
+    number("seed", (run) => run.seed, (seed) => (known(seed) ? String(seed) : NONE)),
+    { title: "state", kind: "choice", value: (run) => run.state, cell: stateCell },
     number(report.metric, (run) => run.value, metricText),
     number("time", (run) => run.seconds, durationText),
     number("best epoch", (run) => run.best_epoch, (value) => decimals(value, 0)),

@@ -16,9 +16,9 @@ function finding() {
   const best = ranking[0];
   const reached = `${metricText(best.mean)}${UNIT} ${report.metric}, ${averagedOver(best)}`;
   if (groups.length === 1) return sentence(best, ` reaches ${reached}.`);
-  if (!baseline) return sentence("Best: ", best, ` with ${reached}. There is no baseline to test it against.`);
-  if (best === baseline) return sentence("Best: the baseline, ", best, ` with ${reached}. ${verdicts(best)}`);
-  return sentence("Best: ", best, ` with ${reached}${againstBaseline(best)}. ${verdicts(best)}`);
+  if (!baselines.size) return sentence("Best: ", best, ` with ${reached}. There is no baseline to test it against.`);
+  const role = baselines.has(best) ? `${baseline ? "the" : "a"} baseline, ` : "";
+  return sentence(`Best: ${role}`, best, ` with ${reached}${role ? "" : againstBaseline(best)}. ${verdicts(best)}`);
 }
 
 const sentence = (...parts) => {
@@ -28,42 +28,47 @@ const sentence = (...parts) => {
 };
 
 function averagedOver(group) {
-  const interval = known(group.ci) ? ` (95 % interval ${rangeText(report.groups[group.index].ci, metricText)})` : "";
+  const interval = known(group.ci) ? ` (95 % interval ${rangeText(group.ci, metricText)})` : "";
   return group.seeds > 1 ? `the mean of ${plural(group.seeds, "seed")}${interval}` : "from a single seed";
 }
 
 const ENDINGS = {
-  better: "better than the baseline",
-  worse: "worse than the baseline",
-  "too few seeds to tell": "too few seeds to tell it from the baseline",
+  better: "better than that",
+  worse: "worse than that",
+  "too few seeds to tell": "too few seeds to tell them apart",
   "no difference that can be told": "not a difference that can be told from chance",
 };
 
-function againstBaseline({ difference }) {
-  if (!difference || !known(difference.mean)) return `; the baseline, ${baseline.label}, cannot be compared yet`;
+function againstBaseline({ base, difference }) {
+  const other = `${baseline ? "the" : "its"} baseline`;
+  if (!base) return "; it has no baseline to test it against";
+  if (!difference) return `; ${other}, ${base.label}, has no result yet`;
   const details = [
     known(difference.ci) ? `95 % interval ${rangeText(difference.ci, differenceText)}` : null,
     known(difference.p) ? `p ${withSign(difference.p)}` : null,
   ].filter(known).join(", ");
-  const measured = `${differenceText(inUnits(difference.mean))}${POINTS} against the baseline, ${baseline.label}`;
-  return `. ${measured}${details && ` (${details})`}: ${ENDINGS[difference.verdict] ?? difference.verdict}`;
+  const change = `${differenceText(difference.mean)}${POINTS} against ${other}, ${base.label}`;
+  return `. ${change}${details && ` (${details})`}: ${ENDINGS[difference.verdict] ?? difference.verdict}`;
 }
 
-/** How the groups beside the best and the baseline fared. */
+/** How the groups beside the best and the baselines fared. */
 function verdicts(best) {
-  const others = groups.filter((group) => group !== best && group !== baseline);
-  const count = (...wanted) => others.filter(({ difference }) => difference && wanted.includes(difference.verdict)).length;
+  const others = groups.filter((group) => group !== best && !baselines.has(group));
+  const count = (...wanted) => others.filter(({ difference }) => wanted.includes(difference?.verdict)).length;
   const told = [
-    [count("better"), "better than the baseline"],
+    [count("better"), "better"],
     [count("worse"), "worse"],
-    [count("no difference that can be told", "too few seeds to tell"), "cannot be told from it"],
+    [count("no difference that can be told", "too few seeds to tell"), "not told apart"],
+    [count(undefined), "not compared"],
   ].filter(([number]) => number).map(([number, text]) => `${number} ${text}`);
-  return told.length ? `Of the other ${plural(others.length, "group")}: ${told.join(", ")}.` : "";
+  const than = baseline ? "the baseline" : "their baselines";
+  return told.length ? `The other ${plural(others.length, "group")} against ${than}: ${told.join(", ")}.` : "";
 }
 
 function states() {
   const unfinished = runs.map((run) => run.state).filter((state) => state !== "done");
-  const others = [...new Set(unfinished)].map((state) => `${unfinished.filter((other) => other === state).length} ${state}`);
+  const count = (state) => unfinished.filter((other) => other === state).length;
+  const others = [...new Set(unfinished)].map((state) => `${count(state)} ${state}`);
   return others.length ? ` (${others.join(", ")})` : "";
 }
 

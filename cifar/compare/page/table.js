@@ -1,8 +1,9 @@
 // Tables that are sorted by a click on a column's head. Rows without a value come last either way.
 
 /**
- * `columns`: [{title, value: row => number|string|null, cell: row => text or node, kind, note}]; kind is the cells' class.
- * `order`: {column: its title, ascending}; changed by the user's clicks, so that a table built again keeps its order.
+ * `columns`: [{title, value: row => number|string|null, cell: row => text or node, kind: the cells' class, note, head, key}];
+ * a title that may occur twice needs a key. `order`: {column: key or title, ascending}; changed by the user's clicks,
+ * so that a table built again keeps its order.
  * The first column names the row, and stays in sight when the table is scrolled.
  */
 function sortableTable(caption, columns, rows, order) {
@@ -14,15 +15,15 @@ function sortableTable(caption, columns, rows, order) {
   const body = element("tbody");
   const heads = columns.map((column) => {
     const sort = button([column.title, element("span", { class: "arrow", "aria-hidden": "true" })], () => {
-      order.ascending = order.column === column.title ? !order.ascending : !isNumeric(column, rows);
-      order.column = column.title;
+      order.ascending = order.column === keyOf(column) ? !order.ascending : !isNumeric(column, rows);
+      order.column = keyOf(column);
       arrange();
     }, { title: column.note });
     return element("th", { scope: "col", class: column.kind }, sort, column.head ?? null);
   });
 
   function arrange() {
-    const column = columns.find(({ title }) => title === order.column) ?? columns[0];
+    const column = columns.find((other) => keyOf(other) === order.column) ?? columns[0];
     const compare = comparison(column.value, order.ascending);
     body.append(...bodies.toSorted((a, b) => compare(a.row, b.row)).map(({ node }) => node));
     heads.forEach((head, index) => {
@@ -32,9 +33,11 @@ function sortableTable(caption, columns, rows, order) {
   }
 
   arrange();
-  return scrollable(caption, element("table", {},
+  return scrollable(caption, rows.length, element("table", {},
     element("caption", { class: "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body));
 }
+
+const keyOf = (column) => column.key ?? column.title;
 
 const isNumeric = (column, rows) => rows.some((row) => typeof column.value(row) === "number");
 
@@ -49,6 +52,10 @@ function comparison(value, ascending) {
   };
 }
 
+const WHOLE = 30; // more rows than this scroll under the head, fewer are shown all
+
 /** A box of its own to scroll in, by keyboard too. */
-const scrollable = (name, content) =>
-  element("div", { class: "scroll", role: "region", "aria-label": name, tabindex: 0 }, content);
+function scrollable(name, rows, content) {
+  const size = rows > WHOLE ? "scroll tall" : "scroll";
+  return element("div", { class: size, role: "region", "aria-label": name, tabindex: 0 }, content);
+}

@@ -1,7 +1,7 @@
 // The metric against training time: a small point a run, a large one a group's mean.
 
 function showTime(root) {
-  byId("time-title").textContent = `${report.metric} and time`;
+  byId("time-title").textContent = `${report.metric} and training time`;
   const timed = runs.filter((run) => known(run.value) && run.seconds > 0);
   if (!timed.length) return root.append(nothing("No run is finished yet."));
   const chart = { logarithmic: false, points: [], svg: shape("svg", { class: "chart", role: "img" }) };
@@ -13,8 +13,10 @@ function showTime(root) {
   root.append(
     element("div", { class: "controls" }, logarithmic),
     element("div", { class: "with-legend" }, plot, legend()),
-    element("p", { class: "muted note" }, "Time is training with validation. Large points are means of a group's finished runs."));
+    element("p", { class: "muted note" },
+      "Time is training with validation. Large points are means of a group's finished runs."));
   chart.svg.addEventListener("pointermove", (event) => readOutTime(chart, event));
+  chart.svg.addEventListener("pointerdown", (event) => readOutTime(chart, event));
   chart.svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hideTip());
   shown.listeners.push(plot.redraw);
 }
@@ -40,10 +42,11 @@ function drawTimes(chart, timed, width) {
 }
 
 function means(visible) {
-  return groups.flatMap((group) => {
-    const some = visible.filter((run) => run.group === group.index);
-    return some.length ? [{ group, seconds: mean(some.map((run) => run.seconds)), value: mean(some.map((run) => run.value)) }] : [];
-  });
+  const members = groups.map((group) => visible.filter((run) => run.group === group.index));
+  return groups.map((group) => ({
+    group, seconds: mean(members[group.index].map((run) => run.seconds)),
+    value: mean(members[group.index].map((run) => run.value)),
+  })).filter((_, index) => members[index].length);
 }
 
 function readOutTime(chart, event) {
@@ -53,6 +56,7 @@ function readOutTime(chart, event) {
   if (!near || distance(near) > 30) return hideTip();
   showTip(event.clientX, event.clientY,
     element("div", { class: "named" }, named(near.group)),
-    element("div", {}, element("strong", {}, `${metricText(near.run.value)}${UNIT}`), ` in ${durationText(near.run.seconds)}`),
+    element("div", {},
+      element("strong", {}, `${metricText(near.run.value)}${UNIT}`), ` in ${durationText(near.run.seconds)}`),
     element("div", { class: "muted" }, near.run.name));
 }

@@ -88,6 +88,7 @@ function insidePlot({ x, y }, point) {
 /** Two fingers: what is under them stays under them. */
 function pinch(chart, start) {
   start.preventDefault();
+  chart.busy = true;
   const before = fingers(chart, start);
   const [x, y] = [chart.x, chart.y];
   const moved = (event) => {
@@ -99,6 +100,7 @@ function pinch(chart, start) {
     look(chart, { x: moving(x, "x"), y: moving(y, "y") });
   };
   const ended = () => {
+    chart.busy = false;
     chart.svg.removeEventListener("touchmove", moved);
     chart.svg.removeEventListener("touchend", ended);
     chart.svg.removeEventListener("touchcancel", ended);

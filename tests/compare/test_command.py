@@ -1,0 +1,60 @@
+import argparse
+import subprocess
+import sys
+
+import pytest
+from compare.folders import study
+from settings import ROOT
+
+from cifar.compare import command
+from cifar.errors import UserError
+
+
+def compare(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers())
+    parsed = parser.parse_args(["compare", *map(str, arguments)])
+    parsed.run(parsed)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return study(tmp_path / "runs", {("aug=none",): [0.80, 0.81, 0.82], ("aug=basic",): [0.84, 0.85, 0.86]})
+
+
+def test_the_table_and_every_file_that_was_asked_for(runs, tmp_path, capsys):
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("html", "csv", "markdown")}
+    compare(runs, *(part for kind, path in files.items() for part in (f"--{kind}", path)))
+    shown = capsys.readouterr()
+    assert "+4.00" in shown.out
+    assert set(shown.err.split()) == set(map(str, files.values()))
+    assert files["csv"].read_text().startswith("group,aug,metric,")
+    assert "| none |" in files["markdown"].read_text()
+    page = files["html"].read_text()
+    assert '"title":"aug"' in page.replace(" ", "")
+
+
+def test_stdout_has_nothing_but_what_was_asked_for(runs, capsys):
+    compare(runs, "--csv", "-", "--by", "aug", "--baseline", "aug=basic", "--metric", "test/loss")
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 3
+    assert out[1].startswith("aug=none,none,test/loss,3,3,")
+    assert ",aug=basic," in out[1]
+    compare(runs, "--markdown", "-")
+    assert capsys.readouterr().out.startswith("### test/acc by aug\n")
+
+
+def test_mistakes_are_told(runs, tmp_path):
+    with pytest.raises(UserError, match="cannot both have stdout"):
+        compare(runs, "--csv", "-", "--markdown", "-")
+    for kind in ("csv", "markdown", "html"):
+        with pytest.raises(UserError, match="cannot write"):
+            compare(runs, f"--{kind}", tmp_path / "nowhere" / "file")
+    with pytest.raises(UserError, match="Did you mean 'aug'"):
+        compare(runs, "--by", "augg")
+
+
+def test_the_command_line_knows_it_without_loading_it():
+    program = "import sys, cifar.compare.command; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"numpy", "scipy", "yaml"} & set(done.stdout.split())

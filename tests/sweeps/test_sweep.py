@@ -1,0 +1,162 @@
+"""Whole sweeps: started, broken, gone on with."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import psutil
+from settings import ROOT
+
+LONG = ("epochs=400",)  # still running when the test has seen enough
+
+
+def manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def reason(folder):
+    return json.loads((folder / "status.json").read_text())["reason"]
+
+
+def test_both_backends_one_job_that_diverges_and_the_same_again(sweep):
+    arguments = ("backend=lightning,keras", "optimizer.lr=0.01,1e30", "seed=3,3")
+    first = sweep(*arguments)
+    status, shown = first.wait()
+    assert status == 1
+    assert "4 jobs" in shown
+    assert "4  the same run as another combination: run once" in shown
+    assert first.states().count("done") == 2
+    failed = [folder for folder in first.folders() if reason(folder)]
+    assert len(failed) == 2
+    assert all("the training loss became" in reason(folder) for folder in failed)
+    assert "2 done, 2 failed" in shown
+    assert "FAILED: TrainingDiverged" in shown
+    for folder in first.folders():
+        (start,) = manifest(folder)["starts"]
+        assert start["command"][1].endswith("train.py"), "of the sweep, not of the job's process"
+        assert len(start["code"]) == 8
+
+    again = sweep(*arguments, "sweep.retry_failed=false")
+    status, shown = again.wait()
+    assert status == 0, "what is left alone on purpose is no failure"
+    assert "2  done already" in shown
+    assert "2  left alone" in shown
+    assert all(len(manifest(folder)["starts"]) == 1 for folder in first.folders())
+
+
+def test_mistakes_of_all_jobs_are_told_at_once_and_nothing_starts(sweep):
+    bad = sweep("model=cnn,resnet81", "batch_size=32,4000", "~model.width", "backend=keras,lightning")
+    status, shown = bad.wait()
+    assert status == 2
+    assert "nothing was started" in shown
+    assert "job 5, 6, 7, 8: model=resnet81: there is no such choice. Did you mean 'resnet18'?" in shown
+    assert bad.folders() == []
+    unsupported = sweep("precision=fp16,fp32", "backend=lightning", "backend.device=cpu")
+    status, shown = unsupported.wait()
+    assert status == 2
+    assert "job 1: precision=fp16 needs a GPU" in shown
+    too_large = sweep("batch_size=64,300,400", "seed=0,1")
+    _, shown = too_large.wait()
+    assert "job 3, 4: batch_size=300 is larger than the training split of 128 images" in shown
+    assert "job 5, 6: batch_size=400" in shown
+    assert bad.folders() == []
+
+
+def test_a_killed_job_fails_alone_and_is_tried_again(sweep):
+    first = sweep("seed=0,1", "epochs=30")
+    (folder,) = first.until("running")
+    for job in first.jobs():
+        job.kill()
+    status, shown = first.wait()
+    assert status == 1
+    assert reason(folder).startswith("killed (SIGKILL)")
+    assert "1 done, 1 failed" in shown or "1 failed, 1 done" in shown
+    again = sweep("seed=0,1", "epochs=30")
+    status, shown = again.wait()
+    assert status == 0, shown
+    assert "1  failed earlier: tried again" in shown
+    assert again.states() == ["done", "done"]
+    assert len(manifest(folder)["starts"]) == 2
+
+
+def test_killing_the_sweep_stops_its_jobs_and_the_same_command_goes_on(sweep):
+    first = sweep("seed=0,1", "epochs=30")
+    (folder,) = first.until("running")
+    (job,) = first.jobs()
+    first.process.kill()
+    assert job.wait(60) is not None or not job.is_running()
+    assert first.states() == ["interrupted"]
+    again = sweep("seed=0,1", "epochs=30")
+    status, shown = again.wait()
+    assert status == 0, shown
+    assert "1  half done: resumed" in shown
+    assert "1  new" in shown
+    assert again.states() == ["done", "done"]
+    assert len(manifest(folder)["starts"]) == 2
+
+
+def test_ctrl_c_stops_cleanly(sweep):
+    first = sweep("seed=0,1", *LONG, "tracker=wandb")
+    first.until("running")
+    first.process.send_signal(signal.SIGINT)
+    status, shown = first.wait()
+    assert status == 130
+    assert first.states() == ["interrupted"]
+    assert "1 interrupted, 1 not started" in shown
+    assert "The same command goes on" in shown
+    (offline,) = first.runs.rglob("run-*.wandb")
+    shown = subprocess.run(["wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True).stdout
+    assert "exit" in shown, "W&B was told of the end"
+
+
+def test_overlapping_sweeps_share_the_work(sweep):
+    arguments = ("seed=0,1,2", "epochs=10")
+    one, other = sweep(*arguments), sweep(*arguments)
+    for each in (one, other):
+        status, shown = each.wait()
+        assert status == 0, shown
+        assert "3 done" in shown
+    assert [len(manifest(folder)["starts"]) for folder in one.folders()] == [1, 1, 1]
+
+
+def test_a_time_limit_and_fail_fast(sweep):
+    one = sweep("seed=0,1", *LONG, "sweep.time_limit=12", "sweep.fail_fast=true")
+    status, shown = one.wait()
+    assert status == 1
+    assert "1 failed, 1 not started" in shown
+    (folder,) = one.folders()
+    assert reason(folder) == "took longer than sweep.time_limit=12 seconds"
+
+
+def test_side_by_side_each_job_has_its_share_of_the_cores(sweep):
+    cores = len(psutil.Process().cpu_affinity())
+    jobs = min(cores, 2)
+    one = sweep("seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}")
+    status, shown = one.wait()
+    assert status == 0, shown
+    for folder in one.folders():
+        assert manifest(folder)["starts"][0]["hardware"]["cores"] == cores // jobs
+    refused = sweep("seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores + 1}")
+    assert f"there are {cores} cores; choose at most that" in refused.wait()[1]
+    unknown = sweep("seed=0,1", "hydra/launcher=joblib", "+hydra.launcher.jobs=2")
+    assert "hydra.launcher.jobs" in unknown.wait()[1]
+
+
+def test_the_sweep_itself_imports_no_framework(sweep, tmp_path):
+    done = sweep("seed=0")
+    done.wait()
+    code = (
+        "import runpy, sys\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "bad = {'torch', 'tensorflow', 'keras', 'jax', 'pytorch_lightning'} & set(sys.modules)\n"
+        "assert not bad, bad\n"
+    )
+    arguments = [*done.process.args[2:], "on_existing=rerun"]
+    again = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = {[str(ROOT / 'train.py'), *arguments]}\n{code}"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "1 done" in again.stdout

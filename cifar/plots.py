@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -60,6 +61,50 @@ def runs_together(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[1].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def groups(panels: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, percent: bool, path: Path) -> None:
+    """A panel for each entry, a row for each of its groups {label, values, mean, ci}: runs as dots, the mean and its
+    interval."""
+    rows = max(map(len, panels.values()))
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(1.5 + 4.2 * len(panels), 1.1 + 0.42 * rows), layout="constrained", squeeze=False
+    )
+    for axis, (title, entries) in zip(axes[0], panels.items(), strict=True):
+        for row, entry in enumerate(entries):
+            axis.plot(entry["values"], [row] * len(entry["values"]), "o", color=TRAIN, alpha=0.5, markersize=5)
+            low, high = entry["ci"] or (entry["mean"], entry["mean"])
+            axis.plot([low, high], [row, row], color="0.2", linewidth=1.5)
+            axis.plot(entry["mean"], row, "|", color="0.2", markersize=14, markeredgewidth=2)
+        axis.set_yticks(range(len(entries)), [entry["label"] for entry in entries])
+        axis.set_ylim(len(entries) - 0.5, -0.5)
+        axis.set_title(title)
+        axis.set_xlabel(metric)
+        axis.grid(axis="x", alpha=0.3)
+        if percent:
+            axis.xaxis.set_major_formatter(PercentFormatter(1))
+    _save(figure, path)
+
+
+def group_curves(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], path: Path) -> None:
+    """A panel for each entry, a line for each of its groups: the mean over its runs' validation accuracies, an epoch
+    each, and their range."""
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(1 + 5.2 * len(panels), 4.2), layout="constrained", squeeze=False
+    )
+    for axis, (title, members) in zip(axes[0], panels.items(), strict=True):
+        for number, (label, runs) in enumerate(members.items()):
+            values = np.array([run for run in runs if len(run) == max(map(len, runs))])
+            epochs = np.arange(1, values.shape[1] + 1)
+            colour, dashes = SERIES[number % len(SERIES)], ("-", "--", ":")[number // len(SERIES) % 3]
+            axis.plot(epochs, values.mean(0), color=colour, linestyle=dashes, label=label, marker="o", markersize=3)
+            axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+        axis.set(title=title, xlabel="epoch", ylabel="validation accuracy")
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 

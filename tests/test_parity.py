@@ -1,6 +1,7 @@
 """The same experiment in both frameworks: networks, batches, trainings. Each framework is in a process of its own."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -64,17 +65,24 @@ def test_workers_change_no_batch(processes, pair, workers):
     assert parity.of_each(processes, helped, tasks.drawn, 2) == expected
 
 
-# The large networks with everything on only: a minute or two each.
 TRAININGS = {
-    "cnn-plain": ("model=cnn",),
+    "cnn": ("model=cnn",),
     "cnn-full": ("model=cnn", *FULL),
+    "resnet18": ("model=resnet18",),
     "resnet18-full": ("model=resnet18", *FULL),
+    "vit_tiny": ("model=vit_tiny", "model.patch_size=8"),
     "vit_tiny-full": ("model=vit_tiny", "model.patch_size=8", *FULL),
 }
+QUICK = {("resnet18-full", "muon"), ("vit_tiny-full", "adamw")}  # of the large networks, a minute or two each
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
-@pytest.mark.parametrize("training", TRAININGS)
+def trainings():
+    for training, optimizer in itertools.product(TRAININGS, ("sgd", "adamw", "muon")):
+        quick = training.startswith("cnn") or (training, optimizer) in QUICK
+        yield pytest.param(training, optimizer, marks=[] if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("training", "optimizer"), trainings())
 def test_twenty_steps_of_training_agree(processes, pair, training, optimizer):
     configs = map(parity.proof, pair(*TRAININGS[training], f"optimizer={optimizer}"))
     for finding in parity.of_trainings(*parity.of_each(processes, configs, parity.train)):

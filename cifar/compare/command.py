@@ -26,6 +26,8 @@ def add(commands: Any) -> None:
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page with the curves and everything else")
     command.add_argument("--csv", metavar="FILE", help="write a row a group, in full precision; - for stdout")
     command.add_argument("--markdown", metavar="FILE", help="write the tables as Markdown; - for stdout")
+    command.add_argument("--record", metavar="STUDY", help="write the tables and pictures to experiments/STUDY/")
+    command.add_argument("--note", metavar="TEXT", help="a line for the record: what the runs do not say themselves")
     command.set_defaults(run=run)
 
 
@@ -35,9 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.csv == arguments.markdown == "-":
         raise UserError("--csv - and --markdown - cannot both have stdout; name a file for one of them.")
-    report = comparison.report(
-        arguments.runs, arguments.metric, arguments.by, arguments.baseline, curves=arguments.html is not None
-    )
+    curves = arguments.html is not None or arguments.record is not None
+    report = comparison.report(arguments.runs, arguments.metric, arguments.by, arguments.baseline, curves)
     texts = {arguments.csv: tables.comma_separated, arguments.markdown: tables.markdown}
     texts = {target: write for target, write in texts.items() if target is not None}
     sys.stdout.write(texts.pop("-", tables.console)(report))
@@ -48,6 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
 
         page.write(report, arguments.html)
         sys.stderr.write(f"{arguments.html}\n")
+    if arguments.record is not None:
+        from cifar.compare import study
+
+        sys.stderr.write(f"{study.record(report, arguments.record, arguments.note)}\n")
 
 
 def _write(path: Path, text: str) -> None:

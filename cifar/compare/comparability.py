@@ -8,6 +8,7 @@ from cifar.compare.explanation import listed
 from cifar.compare.gather import IMAGES, Run
 from cifar.compare.groups import NAMES, Grouping, follows, short, text
 
+VERSIONS = ("python", "torch", "keras", "tensorflow", "jax")  # of what decides about a figure
 PROTOCOL = ("data.val_size", "data.split_seed", "data.train_size", "epochs")
 
 
@@ -17,6 +18,21 @@ def doubts(runs: Sequence[Run], grouping: Grouping) -> list[str]:
     found = [*_images(runs, told), *_protocol(runs, grouping, told), *_precision(runs, told)]
     found += [*_together(runs, grouping, told), *_code(runs), *_hardware(runs)]
     return [*found, *_unrecorded(runs)]
+
+
+def origin(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """What made the finished runs: each fact with every value that it had."""
+    starts = [start for run in runs if run.finished for start in run.starts]
+    versions = [recorded for start in starts if isinstance(recorded := start.get("versions"), dict)]
+    found = {
+        "Hardware": [_machine(start) for start in starts],
+        "Precision": [str(run.result["precision"]) for run in runs if "precision" in run.result],
+        "Versions": [f"{name} {v[name]}" for name in VERSIONS for v in versions if name in v],
+        "Code": [str(start["code"]) for start in starts if "code" in start],
+        "Images": [run.fingerprint for run in runs if run.finished and run.fingerprint],
+        "Trained": [str(start["time"])[:10] for start in starts if "time" in start],
+    }
+    return {name: list(dict.fromkeys(filter(None, values))) for name, values in found.items()}
 
 
 def _images(runs: Sequence[Run], told: Sequence[str]) -> Iterable[str]:

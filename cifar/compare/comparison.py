@@ -8,7 +8,7 @@ The report is plain data (what JSON has). Its keys:
     groups: label, choices, runs (indices), seeds, mean, sd, ci, baseline (index) and the difference to it, means of
         seconds, images_per_second, peak_memory_bytes and parameters, confusion, per_class, class_names, config
     runs: name, path, group, seed, state, value (None: not finished), so_far, seconds, best_epoch, reason, metrics
-    mcnemar, warnings, left_out, methods, created"""
+    mcnemar, warnings, left_out, methods, origin (hardware, code, …), created"""
 
 import time
 import zipfile
@@ -59,7 +59,6 @@ def report(
         "pooled": list(map(short, grouping.pooled)),
         "groups": _groups(grouping, measure, against, _judged(differences, measure.higher_is_better)),
         "runs": [_run(run, i, measure, curves) for i, group in enumerate(grouping.groups) for run in group.runs],
-        "class_differences_note": None,
         "mcnemar": mcnemar,
         "warnings": [
             *doubt,
@@ -69,6 +68,7 @@ def report(
         ],
         "left_out": [{"path": str(path), "reason": reason} for path, reason in gathered.left_out],
         "methods": explanation.methods([d for d in differences if d is not None], mcnemar is not None),
+        "origin": comparability.origin(runs),
         "created": time.strftime("%Y-%m-%d %H:%M"),
     }
 

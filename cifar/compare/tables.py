@@ -49,6 +49,11 @@ def comma_separated(report: Report) -> str:
     return file.getvalue()
 
 
+def signed(report: Report, value: float) -> str:
+    """A difference in the metric: `+1.20`."""
+    return _notation(report)(value, "+")
+
+
 def _csv_row(report: Report, group: dict[str, Any]) -> dict[str, Any]:
     difference = group["difference"] or {}
     low, high = group["ci"] or (None, None)

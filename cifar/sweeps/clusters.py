@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from cifar import console
 from cifar.errors import UserError
 from cifar.runs import manifest
 from cifar.sweeps.plan import Job
@@ -86,8 +87,9 @@ def _mine(cluster: Cluster, job: Job, handle: Any, since: float, stop: Stop) -> 
         if time.monotonic() - since < patience:
             return None
         if not stop.asked:
-            reason = (str(error).strip().splitlines() or [""])[0]
-            job.folder.fail(f"lost by {cluster.name}: {type(error).__name__}: {reason}")
+            text = (str(error).strip().splitlines() or [""])[0]
+            kind = "" if isinstance(error, Lost) else f"{type(error).__name__}: "
+            job.folder.fail(f"lost by {cluster.name}: {kind}{text}")
         return True
 
 
@@ -278,11 +280,11 @@ def _init(ray: Any, address: str | None, cpus: int, gpus: int, folder: str) -> N
         "num_gpus": gpus,
         "include_dashboard": False,
         "object_store_memory": 100 << 20,  # bytes: what goes through it is a config and a yes or no
-        "_node_ip_address": "127.0.0.1",  # or it asks the network for its own
         "_temp_dir": folder,
     }
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else here))
+        with console.native_messages_dropped():  # without a network, it complains about that
+            ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else here))
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UserError(f"hydra/launcher=ray: no cluster at {address or 'this machine'}: {error}") from None
 

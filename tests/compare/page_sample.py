@@ -41,7 +41,6 @@ def sample_report(groups: int = 14, seeds: int = 3, epochs: int = 10, classes: i
         "baseline_choice": ", ".join(f"{key}={value}" for key, value in report["groups"][baseline]["choices"].items()),
         "varying": list(report["groups"][0]["choices"]),
         "pooled": [],
-        "class_differences_note": "No correction is made for looking at every class: take these differences as hints.",
         "mcnemar": {"a": "cnn, none, seed 0", "b": "cnn, basic, seed 0", "only_a": 412, "only_b": 903, "p": 3.1e-42},
         "warnings": ["The runs of cnn, cutmix were made by 2 versions of the source code."],
         "left_out": [{"path": "runs/main/cnn-none-sgd-s7-0badcafe", "reason": "failed: TrainingDiverged in epoch 3"}],
@@ -66,7 +65,7 @@ def empty_report() -> dict[str, Any]:
     left_out = [{"path": "runs/a", "reason": "config.yaml is missing"}]
     return sample_report(1) | {
         "title": "", "baseline": None, "varying": [], "groups": [], "runs": [], "mcnemar": None, "warnings": [],
-        "left_out": left_out, "class_differences_note": None,
+        "left_out": left_out,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from cifar.compare.metric import Metric
 from cifar.errors import UserError
 
 CONTRACT = {
-    "title", "metric", "unit", "higher_is_better", "baseline", "varying", "groups", "runs", "class_differences_note",
+    "title", "metric", "unit", "higher_is_better", "baseline", "varying", "groups", "runs", "origin",
     "mcnemar", "warnings", "left_out", "methods", "created",
 }  # fmt: skip
 OF_A_GROUP = {

@@ -189,7 +189,6 @@ def test_text_from_configs_is_text(show):
     report["title"] = report["methods"] = HOSTILE
     report["warnings"], report["left_out"] = [HOSTILE], [{"path": HOSTILE, "reason": HOSTILE}]
     report["mcnemar"] |= {"a": HOSTILE, "b": HOSTILE}
-    report["class_differences_note"] = HOSTILE
     for group in report["groups"]:
         group |= {"label": HOSTILE, "class_names": [HOSTILE] * 10, "config": {HOSTILE: HOSTILE, "index": group["runs"]}}
         group["choices"] = dict.fromkeys(group["choices"], HOSTILE)

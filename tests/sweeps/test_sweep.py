@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 from settings import ROOT
@@ -106,7 +107,8 @@ def test_ctrl_c_stops_cleanly(sweep):
     assert "1 interrupted, 1 not started" in shown
     assert "The same command goes on" in shown
     (offline,) = first.runs.rglob("run-*.wandb")
-    shown = subprocess.run(["wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True).stdout
+    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", offline]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "exit" in shown, "W&B was told of the end"
 
 

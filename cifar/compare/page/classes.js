@@ -27,7 +27,6 @@ function showClasses(root) {
     table.replaceChildren(classTable(view, tested));
   };
   root.append(controls, chooser, table);
-  if (report.class_differences_note) root.append(element("p", { class: "muted note" }, report.class_differences_note));
   update();
 }
 

@@ -1,0 +1,115 @@
+"""A study's results, written down beside its YAML: the question, how it was answered, tables and pictures."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cifar import plots
+from cifar.compare import tables
+from cifar.compare.statistics import BETTER, TOO_FEW, UNDECIDED, WORSE
+from cifar.config import CONF
+from cifar.errors import UserError, nearest
+
+Report = dict[str, Any]
+
+STUDIES = CONF / "experiments"
+
+_SAYS = {
+    BETTER: "Better than {}",
+    WORSE: "Worse than {}",
+    UNDECIDED: "No difference to {} that can be told",
+    TOO_FEW: "Too few seeds to tell from {}",
+}
+
+
+def record(report: Report, name: str, note: str | None) -> Path:
+    """Write experiments/NAME/README.md and its pictures; returns the README. `note`: what the runs do not say of
+    themselves. Raises UserError if there is no such study, or none of its runs is finished."""
+    questions = question(name)
+    if all(group["mean"] is None for group in report["groups"]):
+        raise UserError(f"--record {name}: no run is finished yet.")
+    folder = STUDIES.resolve() / name
+    panels = _panels(report)
+    percent = report["unit"] == "fraction"
+    plots.groups(panels, report["metric"], percent, folder / "results.png")
+    plots.group_curves(_curves(report, panels), folder / "curves.png")
+    (folder / "README.md").write_text("\n".join(_lines(report, name, questions, note)), encoding="utf-8")
+    return folder / "README.md"
+
+
+def question(name: str) -> dict[str, str]:
+    """What the head of a study's YAML says, by its words: Question, Command, … Raises UserError."""
+    path = STUDIES / f"{name}.yaml"
+    if not path.exists():
+        there = sorted(path.stem for path in STUDIES.glob("*.yaml"))
+        raise UserError(
+            f"--record {name}: there is no such study.{nearest(name, there)} There are: {', '.join(there)}."
+        )
+    found: dict[str, str] = {}
+    for line in path.read_text().splitlines()[1:]:
+        if not (comment := re.match(r"#(?: (\w+)  +|  +)(\S.*)", line)):
+            break
+        word = comment[1] or next(reversed(found))
+        found[word] = f"{found[word]} {comment[2]}" if word in found else comment[2]
+    return found
+
+
+def _lines(report: Report, name: str, questions: dict[str, str], note: str | None) -> Iterator[str]:
+    yield f"# {name}"
+    yield ""
+    yield f"**{questions['Question']}**"
+    yield ""
+    yield from _findings(report)
+    yield ""
+    yield "![What each group reached: a dot a run, the mean and its 95% interval](results.png)"
+    yield ""
+    yield tables.markdown(report)
+    yield "![Validation accuracy by epoch: the mean of each group, and the range of its seeds](curves.png)"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    for word in ("Command", "Scale"):
+        if word in questions:
+            yield f"| {word} | {questions[word]} |"
+    for word, facts in report["origin"].items():
+        yield f"| {word} | {', '.join(facts)} |"
+    if note:
+        yield f"| Note | {note} |"
+    yield ""
+    yield f"Written by `cifar compare RUNS --record {name}`; configuration: [{name}.yaml](../{name}.yaml)."
+    yield ""
+
+
+def _findings(report: Report) -> Iterator[str]:
+    """A line for each verdict: the groups that it was given to, the largest difference first."""
+    against = report["baseline_choice"]
+    for verdict, says in _SAYS.items():
+        judged = [g for g in report["groups"] if g["difference"] and g["difference"]["verdict"] == verdict]
+        if judged:
+            judged.sort(key=lambda group: -abs(group["difference"]["mean"]))
+            listed = "; ".join(f"{g['label']} ({tables.signed(report, g['difference']['mean'])})" for g in judged)
+            yield f"- {says.format(against)}: {listed}."
+
+
+def _panels(report: Report) -> dict[str, list[dict[str, Any]]]:
+    """Groups that are held against one another, by what they share."""
+    varied = {part.partition("=")[0] for part in report["baseline_choice"].split(",")} or set(report["varying"])
+    panels: dict[str, list[dict[str, Any]]] = {}
+    for group in report["groups"]:
+        shared = ", ".join(value for key, value in group["choices"].items() if key not in varied)
+        rest = ", ".join(value for key, value in group["choices"].items() if key in varied)
+        values = [run["value"] for i in group["runs"] if (run := report["runs"][i])["value"] is not None]
+        if values:
+            entry = {"label": rest or group["label"], "values": values, "mean": group["mean"], "ci": group["ci"]}
+            panels.setdefault(shared, []).append(entry | {"runs": group["runs"]})
+    return panels
+
+
+def _curves(report: Report, panels: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Sequence[Any]]]:
+    return {
+        title: {
+            entry["label"]: [report["runs"][i]["metrics"]["val/acc"] for i in entry["runs"]] for entry in entries
+        }
+        for title, entries in panels.items()
+    }  # fmt: skip

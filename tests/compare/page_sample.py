@@ -97,7 +97,7 @@ def _run(draw: random.Random, group: int, choices: dict[str, Any], seed: int, ep
     return {
         "name": name, "path": f"runs/main/{name}", "group": group, "seed": seed, "state": "done",
         "value": round(best - 0.004, 4), "seconds": sum(metrics["seconds"]),
-        "best_epoch": accuracies.index(max(accuracies)) + 1, "metrics": metrics,
+        "best_epoch": accuracies.index(max(accuracies)) + 1, "metrics": metrics, "reason": None, "so_far": None,
     }  # fmt: skip
 
 

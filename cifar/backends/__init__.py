@@ -64,7 +64,7 @@ def load(choice: Choice) -> Backend:
     if _loaded and needed not in _loaded:
         raise UserError(
             f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
-            f"beside it. Start the runs one by one instead of with -m."
+            f"beside it. Give each a process of its own (as sweeps do)."
         )
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine

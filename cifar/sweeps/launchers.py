@@ -90,12 +90,12 @@ class Slurm(Section):
             _engine("submitit", self.name),
             folder,
             self.setup,
-            timeout_min=self.timeout_min,
+            time=self.timeout_min,
             array_parallelism=self.n_jobs,
             cpus_per_task=self.cpus,
             srun_args=[f"--cpus-per-task={self.cpus}"],  # srun takes this over from sbatch no longer
             **({"gpus_per_node": self.gpus} if self.gpus else {}),
-            **({"mem_gb": self.memory_gb} if self.memory_gb else {}),
+            **({"mem": f"{round(self.memory_gb * 1024)}M"} if self.memory_gb else {}),
             **({"partition": self.partition} if self.partition else {}),
             additional_parameters={"requeue": True, **self.options},
         )

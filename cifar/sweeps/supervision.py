@@ -1,6 +1,7 @@
 """One job from outside: its process is started, limited, stopped, and its death is recorded in its run folder."""
 
 import contextlib
+import logging
 import os
 import shlex
 import signal
@@ -14,9 +15,12 @@ from typing import Any
 
 from cifar.config import Config, to_yaml
 from cifar.console import BUSY, INTERRUPTED, MISTAKE
+from cifar.errors import UserError
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.sweeps.job import CONFIG
+
+log = logging.getLogger(__name__)
 
 GRACE_S = 30.0  # from being asked to stop to being killed: a checkpoint and W&B's last words
 POLL_S = 0.1
@@ -75,11 +79,15 @@ def supervise(config: Config, directory: Path, environment: Mapping[str, str], s
         return True
     if folder.busy:
         return False
-    folder.make()
-    with folder.output.open("ab") as output:
-        begun = output.tell()
-        process = _start(config, directory, environment, output.fileno())
-        reason = _watch(process, config.sweep.time_limit, stop)
+    try:
+        folder.make()
+        with folder.output.open("ab") as output:
+            begun = output.tell()
+            process = _start(config, directory, environment, output.fileno())
+    except (OSError, UserError) as error:
+        log.error("%s could not be started: %s", folder.path, error)
+        return True
+    reason = _watch(process, config.sweep.time_limit, stop)
     if reason is None:
         reason = _reason(process.returncode, _written(folder.output, begun))
     if reason is not None and not stop.asked:

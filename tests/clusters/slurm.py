@@ -74,7 +74,7 @@ def first_sweep(folder: Path) -> None:
     print("\n==> A sweep; one of its jobs is cancelled with scancel, one is told that its time is up")
     sweep = start(folder)
     try:
-        until(lambda: sum(map(trained, running(folder))) == 2, "two jobs that train")
+        until(lambda: sum(map(trained, running(folder))) == 2, "two jobs that train", sweep)
         cancelled, timed_out = running(folder)
         subprocess.run(["scancel", job_id(cancelled)], check=True)
         subprocess.run(["scancel", "--signal=USR2", job_id(timed_out)], check=True)
@@ -199,18 +199,20 @@ def trained(run: Path) -> bool:
 
 
 def job_id(run: Path) -> str:
-    """SLURM's number of the job that a run is in."""
-    pid = json.loads((run / "status.json").read_text())["pid"]
-    return psutil.Process(pid).environ()["SLURM_JOB_ID"]
+    """SLURM's number of the job that a run is in. `SLURM_JOB_ID` alone can stand for the whole array."""
+    there = psutil.Process(json.loads((run / "status.json").read_text())["pid"]).environ()
+    return f"{there['SLURM_ARRAY_JOB_ID']}_{there['SLURM_ARRAY_TASK_ID']}"
 
 
 def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
-def until(reached: Callable[[], bool], what: str) -> None:
+def until(reached: Callable[[], bool], what: str, sweep: "subprocess.Popen[str] | None" = None) -> None:
     deadline = time.monotonic() + 240
     while not reached():
+        if sweep and sweep.poll() is not None:
+            raise RuntimeError(f"the sweep ended before there was {what}:\n{ended(sweep)[1]}")
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited in vain for {what}")
         time.sleep(0.05)

@@ -1,0 +1,105 @@
+"""What every job is before it starts, and what is refused."""
+
+import json
+
+import pytest
+
+from cifar.errors import UserError
+from cifar.sweeps import plan
+from cifar.sweeps.plan import Job
+
+
+@pytest.fixture
+def job(tiny):
+    return lambda *overrides: Job(tiny(*overrides), (1,))
+
+
+def begin(job, checkpoint=False, state=None):
+    job.folder.make()
+    job.folder.start(job.config)
+    if checkpoint:
+        (job.folder.checkpoints / "last.ckpt").touch()
+    if state is not None:
+        job.folder.set_status(state)
+
+
+def test_states(job):
+    assert job().state == "new"
+    begin(job("seed=1"))
+    assert job("seed=1").state == "new", "nothing to go on from"
+    begin(job("seed=2"), checkpoint=True)
+    assert job("seed=2").state == "resumable"
+    assert job("seed=2", "on_existing=rerun").state == "new"
+    assert job("seed=2", "on_existing=skip").state == "left"
+    begin(job("seed=3"), checkpoint=True, state="failed")
+    assert job("seed=3").state == "failed"
+    assert job("seed=3", "sweep.retry_failed=false").state == "left"
+    job("seed=4").folder.make()
+    job("seed=4").folder.finish({"test/acc": 0.5})
+    assert job("seed=4").state == "done"
+    assert job("seed=4", "on_existing=rerun").state == "new"
+    with job("seed=4").folder.claimed():
+        assert job("seed=4").state == "busy"
+
+
+def test_the_same_run_is_one_job(tiny):
+    jobs = plan.jobs_of([tiny("seed=0"), tiny("seed=1"), tiny("seed=0", "backend.workers=3")])
+    assert [job.numbers for job in jobs] == [(1, 3), (2,)]
+    assert "2 jobs" in plan.shown(jobs)
+    assert "1  the same run as another combination: run once" in plan.shown(jobs)
+
+
+def test_a_mistake_is_told_once_with_the_jobs_that_have_it(tiny):
+    configs = [tiny(f"seed={seed}", f"batch_size={size}") for size in (64, 4000) for seed in (0, 1)]
+    with pytest.raises(UserError, match=r"job 3, 4: batch_size=4000 is larger than"):
+        plan.check(plan.jobs_of(configs), here=False)
+
+
+def test_existing_runs_are_refused_if_asked(job):
+    begin(job())
+    with pytest.raises(UserError, match="exists, and on_existing=fail"):
+        plan.check([job("on_existing=fail")], here=False)
+
+
+def test_what_is_done_is_not_checked(job):
+    impossible = job("batch_size=4000")
+    with pytest.raises(UserError):
+        plan.check([impossible], here=True)
+    impossible.folder.make()
+    impossible.folder.finish({"test/acc": 0.5})
+    plan.check([impossible], here=True)
+
+
+def test_an_output_or_a_lock_is_no_run_yet(job):
+    job().folder.make()
+    job().folder.output.write_text("killed while it loaded its framework")
+    assert not job().folder.exists
+    job().folder.start(job().config)
+    job().folder.clear()
+    assert sorted(path.name for path in job().folder.path.iterdir()) == [".lock", "output.txt"]
+
+
+def test_the_table_tells_of_changed_code(job):
+    from cifar.sweeps import progress
+
+    jobs = [Job(job(f"seed={seed}").config, (seed + 1,)) for seed in range(3)]
+    for each, code in zip(jobs, ("aaaa1111", "aaaa1111", "bbbb2222"), strict=True):
+        begin(each)
+        each.folder.write_json("manifest.json", {"starts": [{"code": code}]})
+    begin(jobs[2], state="failed")
+    jobs[2].folder.write_json("status.json", {**jobs[2].folder.status, "reason": "a\nreason"})
+    shown = progress.table(jobs)
+    assert "aaaa1111: jobs 1, 2" in shown
+    assert "bbbb2222: jobs 3" in shown
+    assert "failed" in shown
+    assert "a reason" in shown
+    assert str(jobs[2].folder.output) in shown
+    jobs[2].folder.write_json("manifest.json", {"starts": [{"code": "aaaa1111"}]})
+    assert "aaaa1111" not in progress.table(jobs)
+    assert json.loads((jobs[2].folder.path / "manifest.json").read_text())
+
+
+def test_durations_read_well():
+    from cifar.sweeps.progress import duration
+
+    assert [duration(s) for s in (0.2, 99.5, 100, 3600, 12_345)] == ["1 s", "100 s", "2 min", "60 min", "3 h 26 min"]

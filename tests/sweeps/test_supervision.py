@@ -1,0 +1,96 @@
+"""What is said of a job's end, and what is left alone."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cifar.console import BUSY, INTERRUPTED, MISTAKE
+from cifar.runs.folder import RunFolder
+from cifar.sweeps import supervision
+from cifar.sweeps.supervision import Stop, supervise
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "reason"),
+    [
+        (0, "fine", None),
+        (BUSY, "error: is being run", None),
+        (INTERRUPTED, "", None),
+        (-signal.SIGKILL, "", "killed (SIGKILL), as the system does when memory runs out"),
+        (-signal.SIGSEGV, "", "killed by SIGSEGV"),
+        (MISTAKE, "Warning\nerror: no data.\nPut it there.\n", "no data.\nPut it there."),
+        (1, "Traceback …\nRuntimeError: out of luck\n\n", "exit status 1: RuntimeError: out of luck"),
+        (1, "", "exit status 1: no output"),
+    ],
+)
+def test_an_end_is_put_into_words(status, output, reason):
+    assert supervision._reason(status, output) == reason
+
+
+def test_a_job_that_does_not_listen_is_killed(monkeypatch):
+    monkeypatch.setattr(supervision, "GRACE_S", 0.5)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout.read(1) == b"1"
+    assert supervision._watch(process, 0.1, Stop()) == "took longer than sweep.time_limit=0.1 seconds"
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_what_a_job_leaves_behind_is_killed_with_it():
+    parent = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    child = int(process.stdout.readline())
+    assert supervision._watch(process, None, Stop()) is None
+    deadline = time.monotonic() + 5
+    while subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True).stdout.strip() not in (
+        b"",
+        b"Z",
+    ):
+        assert time.monotonic() < deadline, "it lives"
+        time.sleep(0.05)
+
+
+def test_a_run_of_another_process_is_left_alone(tiny):
+    config = tiny()
+    folder = RunFolder.of(config)
+    with folder.claimed():
+        assert folder.busy
+        assert not supervise(config, folder.path, {}, Stop())
+        folder.fail("not by us")
+    assert not folder.output.exists()
+    assert folder.status is None
+    assert not folder.busy
+
+
+def test_a_failure_that_the_job_has_told_is_kept(tiny):
+    folder = RunFolder.of(tiny())
+    folder.make()
+    folder.fail("killed", pid=1)
+    assert folder.status["reason"] == "killed"
+    own = folder.status["pid"]
+    folder.fail("exit status 1", pid=own)
+    assert folder.status["reason"] == "killed"
+    folder.fail("another attempt", pid=own + 1)
+    assert folder.status["reason"] == "another attempt"
+    folder.finish({"test/acc": 1.0})
+    folder.fail("too late", pid=1)
+    assert folder.status["state"] == "done"
+
+
+def test_a_stop_is_asked_for_then_urged():
+    stop = Stop()
+    stop.check()
+    stop.ask()
+    assert (stop.asked, stop.urged) == (True, False)
+    stop.check()
+    stop.interrupt()
+    assert stop.urged
+    with pytest.raises(KeyboardInterrupt):
+        stop.check()

@@ -89,8 +89,19 @@ def check(jobs: Iterable[Job], here: bool) -> None:
 def refuse(problems: Mapping[str, Iterable[int]]) -> None:
     """Raises UserError if there are problems: each with the numbers of the jobs that have it."""
     if problems:
-        lines = [f"  job {', '.join(map(str, sorted(numbers)))}: {text}" for text, numbers in problems.items()]
+        lines = [f"  job {_ranges(numbers)}: {text}" for text, numbers in problems.items()]
         raise UserError("nothing was started.\n" + "\n".join(lines))
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """`1, 4-7`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _problems(jobs: Iterable[Job], checked: Callable[[Job], object]) -> dict[str, list[int]]:

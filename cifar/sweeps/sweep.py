@@ -51,4 +51,4 @@ def work_off(jobs: Sequence[Job], launcher: Launcher, stop: Stop) -> None:
                 waiting += launcher.launch(free, stop)
             elif waiting:
                 time.sleep(POLL_S)
-            waiting = [job for job in waiting if job.folder.busy or job.state != "done"]
+            waiting = [job for job in waiting if job.state not in ("done", "left")]

@@ -51,7 +51,7 @@ def test_the_same_run_is_one_job(tiny):
 
 def test_a_mistake_is_told_once_with_the_jobs_that_have_it(tiny):
     configs = [tiny(f"seed={seed}", f"batch_size={size}") for size in (64, 4000) for seed in (0, 1)]
-    with pytest.raises(UserError, match=r"job 3, 4: batch_size=4000 is larger than"):
+    with pytest.raises(UserError, match=r"job 3-4: batch_size=4000 is larger than"):
         plan.check(plan.jobs_of(configs), here=False)
 
 

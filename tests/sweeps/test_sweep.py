@@ -51,7 +51,7 @@ def test_mistakes_of_all_jobs_are_told_at_once_and_nothing_starts(sweep):
     status, shown = bad.wait()
     assert status == 2
     assert "nothing was started" in shown
-    assert "job 5, 6, 7, 8: model=resnet81: there is no such choice. Did you mean 'resnet18'?" in shown
+    assert "job 5-8: model=resnet81: there is no such choice. Did you mean 'resnet18'?" in shown
     assert bad.folders() == []
     unsupported = sweep("precision=fp16,fp32", "backend=lightning", "backend.device=cpu")
     status, shown = unsupported.wait()
@@ -59,8 +59,8 @@ def test_mistakes_of_all_jobs_are_told_at_once_and_nothing_starts(sweep):
     assert "job 1: precision=fp16 needs a GPU" in shown
     too_large = sweep("batch_size=64,300,400", "seed=0,1")
     _, shown = too_large.wait()
-    assert "job 3, 4: batch_size=300 is larger than the training split of 128 images" in shown
-    assert "job 5, 6: batch_size=400" in shown
+    assert "job 3-4: batch_size=300 is larger than the training split of 128 images" in shown
+    assert "job 5-6: batch_size=400" in shown
     assert bad.folders() == []
 
 

@@ -36,8 +36,8 @@ class GridSweeper(_CifarSweeper):
         from cifar.sweeps import composition, sweep
 
         (combinations,) = BasicSweeper.split_arguments(self.overrides(arguments), None)
-        configs = composition.composed(self.loader, self.settings, combinations)
-        if not sweep.run(configs, composition.launcher(self.settings)):
+        configs, problems = composition.composed(self.loader, self.settings, combinations)
+        if not sweep.run(configs, composition.launcher(self.settings), problems):
             sys.exit(1)
 
 

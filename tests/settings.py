@@ -20,6 +20,9 @@ TINY = (
     f"backend={BACKEND}",
 )
 
+# A job of a sweep: an epoch is next to nothing.
+SWEPT = (*TINY, "model.width=4", "data.val_size=50", "data.train_size=128")
+
 # Hand-computed or published counts for 10 classes at 32x32: ResNets as in timm less the stem (7x7 -> 3x3).
 PARAMETERS = {
     "cnn": 308_394,

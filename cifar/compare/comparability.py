@@ -66,7 +66,7 @@ def _together(runs: Sequence[Run], grouping: Grouping, told: Sequence[str]) -> I
 
 
 def _code(runs: Sequence[Run]) -> Iterable[str]:
-    used = [{start["code"] for start in run.starts if isinstance(start.get("code"), str)} for run in runs]
+    used = [{str(start.get("code", "unknown")) for start in run.starts} for run in runs]
     if len(seen := Counter(code for codes in used for code in codes)) > 1:
         yield f"The runs were made by {len(seen)} versions of the code: {_counted(seen)}."
     if resumed := [run.name for run, codes in zip(runs, used, strict=True) if len(codes) > 1]:

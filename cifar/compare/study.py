@@ -38,27 +38,29 @@ def record(report: Report, name: str, note: str | None) -> Path:
     return folder / "README.md"
 
 
-def question(name: str) -> dict[str, str]:
-    """What the head of a study's YAML says, by its words: Question, Command, … Raises UserError."""
+def question(name: str) -> dict[str, list[str]]:
+    """What the head of a study's YAML says, by its words: Question, Command, …, in lines. Raises UserError."""
     path = STUDIES / f"{name}.yaml"
     if not path.exists():
         there = sorted(path.stem for path in STUDIES.glob("*.yaml"))
         raise UserError(
             f"--record {name}: there is no such study.{nearest(name, there)} There are: {', '.join(there)}."
         )
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for line in path.read_text().splitlines()[1:]:
         if not (comment := re.match(r"#(?: (\w+)  +|  +)(\S.*)", line)):
             break
-        word = comment[1] or next(reversed(found))
-        found[word] = f"{found[word]} {comment[2]}" if word in found else comment[2]
+        word = comment[1] or next(reversed(found), "")
+        found.setdefault(word, []).append(comment[2])
+    if "Question" not in found:
+        raise UserError(f"--record {name}: {path} does not begin with `# Question   …`; see the other studies.")
     return found
 
 
-def _lines(report: Report, name: str, questions: dict[str, str], note: str | None) -> Iterator[str]:
+def _lines(report: Report, name: str, questions: dict[str, list[str]], note: str | None) -> Iterator[str]:
     yield f"# {name}"
     yield ""
-    yield f"**{questions['Question']}**"
+    yield f"**{' '.join(questions['Question'])}**"
     yield ""
     yield from _findings(report)
     yield ""
@@ -69,13 +71,12 @@ def _lines(report: Report, name: str, questions: dict[str, str], note: str | Non
     yield ""
     yield "| | |"
     yield "|---|---|"
-    for word in ("Command", "Scale"):
-        if word in questions:
-            yield f"| {word} | {questions[word]} |"
+    yield f"| Command | {'<br>'.join(f'`{line}`' for line in questions.get('Command', []))} |"
+    yield f"| Scale | {' '.join(questions.get('Scale', ['full']))} |"
     for word, facts in report["origin"].items():
         yield f"| {word} | {', '.join(facts)} |"
     if note:
-        yield f"| Note | {note} |"
+        yield f"| Note | {note.replace('|', '/')} |"
     yield ""
     yield f"Written by `cifar compare RUNS --record {name}`; configuration: [{name}.yaml](../{name}.yaml)."
     yield ""
@@ -94,7 +95,8 @@ def _findings(report: Report) -> Iterator[str]:
 
 def _panels(report: Report) -> dict[str, list[dict[str, Any]]]:
     """Groups that are held against one another, by what they share."""
-    varied = {part.partition("=")[0] for part in report["baseline_choice"].split(",")} or set(report["varying"])
+    baseline = [part.partition("=")[0] for part in report["baseline_choice"].split(",")]
+    varied = set(baseline if report["baseline_choice"] else report["varying"])
     panels: dict[str, list[dict[str, Any]]] = {}
     for group in report["groups"]:
         shared = ", ".join(value for key, value in group["choices"].items() if key not in varied)

@@ -16,6 +16,7 @@ from cifar.config import Config, from_yaml, to_yaml
 from cifar.errors import Busy, UserError
 
 PROBING_S = 0.5  # others hold the lock for a moment when they look whether it is free
+LINGERING_S = 5.0  # a dead process's workers, which hold its locks, may take as long to end
 
 log = logging.getLogger(__name__)
 
@@ -65,18 +66,18 @@ class RunFolder:
     def busy(self) -> bool:
         """Whether a process works in it."""
         try:
-            with (self.path / ".lock").open("a") as lock:
+            with (self.path / ".lock").open("a+") as lock:  # NFS shares a lock of what is open for reading only
                 return not _locked(lock, fcntl.LOCK_SH)
         except (FileNotFoundError, NotADirectoryError):
             return False
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
+    def claimed(self, patience_s: float = PROBING_S) -> Iterator[None]:
         """Make the folder and hold it: no other process can work in it meanwhile. Raises UserError, of which Busy if
-        another process holds it."""
+        another process holds it for longer than `patience_s`."""
         self.make()
-        with (self.path / ".lock").open("a") as lock:
-            tried_until = time.monotonic() + PROBING_S
+        with (self.path / ".lock").open("a+") as lock:
+            tried_until = time.monotonic() + patience_s
             while not _locked(lock, fcntl.LOCK_EX):
                 if time.monotonic() > tried_until:
                     owner = self.status or {}
@@ -89,13 +90,9 @@ class RunFolder:
 
     def make(self) -> None:
         """Make the folder. Raises UserError if nothing can be written there."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        make(self.path)
+        with _explained(self.path):
             (self.path / ".lock").open("a").close()
-        except OSError as error:
-            raise UserError(
-                f"cannot write in {self.path} ({error.strerror}); choose another place with runs_dir=…"
-            ) from None
 
     def start(self, config: Config) -> None:
         """Record that the run is under way. What an earlier attempt left is kept."""
@@ -114,10 +111,15 @@ class RunFolder:
             elif entry not in (self.path / ".lock", self.output):
                 entry.unlink()
 
+    def discard_result(self) -> None:
+        """The run is to be made again, so that what was done is no longer so, whatever becomes of it."""
+        with contextlib.suppress(Busy), self.claimed():
+            (self.path / "result.json").unlink(missing_ok=True)
+
     def fail(self, reason: str, pid: int | None = None) -> None:
         """Record why the process `pid` that ran it is gone. What is done, is run by another process, or was recorded
         by the process itself stays as it is."""
-        with contextlib.suppress(Busy), self.claimed():
+        with contextlib.suppress(Busy), self.claimed(LINGERING_S):
             status = self.status or {}
             if self.result is None and (status.get("state"), status.get("pid")) != ("failed", pid):
                 self.set_status("failed", reason)
@@ -162,6 +164,20 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path / name)
+
+
+def make(path: Path) -> None:
+    """Make a folder. Raises UserError."""
+    with _explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write in {path} ({error.strerror}); choose another place with runs_dir=…") from None
 
 
 def _locked(lock: IO[str], kind: int) -> bool:

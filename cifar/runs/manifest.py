@@ -44,9 +44,10 @@ def describe() -> dict[str, Any]:
 
 @functools.cache
 def code_version() -> str:
-    """Eight digits that change with the source of this package."""
+    """Eight digits that change with the source of this package, but for what only looks at runs."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "cifar").rglob("*.py")):
+    package = ROOT / "cifar"
+    for path in sorted({*package.rglob("*.py")} - {*package.glob("compare/*.py"), *package.glob("sweeps/*.py")}):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:8]
 

@@ -123,14 +123,21 @@ class Slurm(_Submitit):
 
     name = "slurm"
     patience_s = STORAGE_S
-    _asked = float("-inf")
+
+    def __init__(self, executor: Any, cpus: int):
+        super().__init__(executor)
+        self._asked = float("-inf")
+        self._environment = {
+            # Lightning is not to think that it was started by srun: it would count tasks, and requeue by itself.
+            "SLURM_JOB_NAME": "interactive",
+            # Not all clusters hold a job to its cores, and threads that fight for them are far slower than fewer.
+            "OMP_NUM_THREADS": str(cpus),
+        }
 
     def submit(self, waiting: list[Job]) -> dict[Job, Any]:
-        # Lightning is not to think that it was started by srun: it would count tasks, and requeue by itself.
-        environment = {"SLURM_JOB_NAME": "interactive"}
         try:
             with contextlib.redirect_stderr(io.StringIO()), self._executor.batch():
-                handles = [self._submitted(job, environment) for job in waiting]
+                handles = [self._submitted(job, self._environment) for job in waiting]
         except RuntimeError as error:
             raise UserError(f"hydra/launcher=slurm: sbatch refused the jobs: {error}") from None
         jobs = dict(zip(waiting, handles, strict=True))

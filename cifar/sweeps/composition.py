@@ -11,20 +11,21 @@ from pydantic import TypeAdapter, ValidationError
 from cifar.config import Config, from_hydra
 from cifar.console import explain
 from cifar.errors import UserError
-from cifar.sweeps import plan
 from cifar.sweeps.launchers import Launcher
+from cifar.sweeps.plan import Problems
 
 
-def composed(loader: ConfigLoader, sweep: DictConfig, combinations: Sequence[Sequence[str]]) -> list[Config]:
-    """The config of each combination of overrides. Raises UserError with the mistakes of all of them."""
-    configs, problems = [], dict[str, list[int]]()
+def composed(
+    loader: ConfigLoader, sweep: DictConfig, combinations: Sequence[Sequence[str]]
+) -> tuple[dict[int, Config], Problems]:
+    """The config of each combination of overrides, by number from 1, and the mistakes in the others."""
+    configs, problems = dict[int, Config](), Problems()
     for number, overrides in enumerate(combinations, 1):
         try:
-            configs.append(compose(loader, sweep, overrides))
+            configs[number] = compose(loader, sweep, overrides)
         except UserError as error:
-            problems.setdefault(str(error), []).append(number)
-    plan.refuse(problems)
-    return configs
+            problems.add(str(error), [number])
+    return configs, problems
 
 
 def compose(loader: ConfigLoader, sweep: DictConfig, overrides: Sequence[str]) -> Config:

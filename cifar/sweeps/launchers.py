@@ -1,6 +1,7 @@
 """Where jobs run: one after another, side by side on this machine, on a SLURM cluster, on a Ray cluster."""
 
 import importlib
+import itertools
 import os
 import queue
 import subprocess
@@ -28,8 +29,9 @@ class Local(Section):
     n_jobs: PositiveInt | Literal["auto"] = Field(description="jobs at a time; auto: one a GPU, else one a core")
 
     @property
-    def here(self) -> bool:
-        return True
+    def share(self) -> dict[str, str]:
+        """The environment that makes of this machine what a job has of it."""
+        return _shares(self.n_jobs)[0]
 
     def check(self) -> None:
         """Raises UserError if this machine has not what is asked for."""
@@ -37,7 +39,7 @@ class Local(Section):
 
     def launch(self, jobs: Sequence[Job], stop: Stop) -> list[Job]:
         """Run `jobs`; returns those that another process was running."""
-        shares = _shares(self.n_jobs)
+        shares = _shares(self.n_jobs, len(jobs))
         free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
         for share in shares:
             free.put(share)
@@ -73,8 +75,8 @@ class Slurm(Section):
     options: dict[str, Any] = Field(description="further options of sbatch, without their dashes")
 
     @property
-    def here(self) -> bool:
-        return False
+    def share(self) -> None:
+        """Nothing: jobs run elsewhere."""
 
     def check(self) -> None:
         """Raises UserError if this is no machine of a SLURM cluster."""
@@ -83,11 +85,11 @@ class Slurm(Section):
     def launch(self, jobs: Sequence[Job], stop: Stop) -> list[Job]:
         """Run `jobs`; returns those that another process was running."""
         with clusters.folder_of_submitit(jobs[0].folder.path.parent) as folder:
-            return clusters.run(clusters.Slurm(self._executor(folder)), jobs, stop)
+            return clusters.run(clusters.Slurm(self._executor(folder), self.cpus), jobs, stop)
 
     def _executor(self, folder: Path) -> Any:
         return clusters.slurm_executor(
-            _engine("submitit", self.name),
+            engine("submitit", "hydra/launcher=slurm"),
             folder,
             self.setup,
             time=self.timeout_min,
@@ -109,21 +111,25 @@ class SubmititLocal(Section):
     timeout_min: PositiveInt = Field(description="minutes after which a job is ended and goes on")
 
     @property
-    def here(self) -> bool:
-        return True
+    def share(self) -> dict[str, str]:
+        """The environment that makes of this machine what a job has of it."""
+        return _shares(self.n_jobs)[0]
 
     def check(self) -> None:
         """Raises UserError if this machine has not what is asked for."""
-        _engine("submitit", self.name)
+        self._engine()
         _shares(self.n_jobs)
 
     def launch(self, jobs: Sequence[Job], stop: Stop) -> list[Job]:
         """Run `jobs`; returns those that another process was running."""
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(_gpus())}  # submitit hides them
-        shares = [visible | share for share in _shares(self.n_jobs)]
+        shares = [visible | share for share in _shares(self.n_jobs, len(jobs))]
         with clusters.folder_of_submitit(jobs[0].folder.path.parent) as folder:
-            executor = clusters.local_executor(_engine("submitit", self.name), folder, self.timeout_min)
+            executor = clusters.local_executor(self._engine(), folder, self.timeout_min)
             return clusters.run(clusters.Processes(executor, shares), jobs, stop)
+
+    def _engine(self) -> Any:
+        return engine("submitit", "hydra/launcher=submitit_local")
 
 
 class Ray(Section):
@@ -135,13 +141,14 @@ class Ray(Section):
     gpus: NonNegativeFloat = Field(description="GPUs a job")
 
     @property
-    def here(self) -> bool:
-        return self.address is None
+    def share(self) -> dict[str, str] | None:
+        """The environment that makes of this machine what a job has of it; None: jobs run elsewhere."""
+        return None if self.address else {} if self.gpus else {"CUDA_VISIBLE_DEVICES": ""}
 
     def check(self) -> None:
         """Raises UserError if this machine has not what is asked for."""
-        _engine("ray", self.name)
-        if not self.here:
+        self._engine()
+        if self.address:
             return
         for key, there in ("cpus", len(manifest.usable_cores())), ("gpus", len(_gpus())):
             if getattr(self, key) > there:
@@ -152,20 +159,22 @@ class Ray(Section):
 
     def launch(self, jobs: Sequence[Job], stop: Stop) -> list[Job]:
         """Run `jobs`; returns those that another process was running."""
-        ray = _engine("ray", self.name)
+        ray = self._engine()
         with clusters.connected(ray, self.address, len(manifest.usable_cores()), len(_gpus())):
             return clusters.run(clusters.Ray(ray, self.cpus, self.gpus), jobs, stop)
+
+    def _engine(self) -> Any:
+        return engine("ray", "hydra/launcher=ray")
 
 
 Launcher = Annotated[Local | Slurm | SubmititLocal | Ray, Field(discriminator="name")]
 
 
-def _shares(given: int | Literal["auto"]) -> list[dict[str, str]]:
-    """What each of the jobs at a time is given of the machine, as environment variables."""
+def _shares(given: int | Literal["auto"], jobs: int | None = None) -> list[dict[str, str]]:
+    """What each of the jobs at a time is given of the machine, as environment variables. `jobs`: how many there are,
+    if that is known: fewer have more of it."""
     gpus, cores = _gpus(), sorted(manifest.usable_cores())
     n_jobs = len(gpus or cores) if given == "auto" else given
-    if n_jobs == 1:
-        return [{}]
     if gpus and n_jobs > len(gpus):
         raise UserError(
             f"hydra.launcher.n_jobs={n_jobs}: a job has a GPU of its own, and there are {len(gpus)}; choose at "
@@ -173,6 +182,9 @@ def _shares(given: int | Literal["auto"]) -> list[dict[str, str]]:
         )
     if n_jobs > len(cores):
         raise UserError(f"hydra.launcher.n_jobs={n_jobs}: there are {len(cores)} cores; choose at most that.")
+    n_jobs = min(n_jobs, jobs or n_jobs)
+    if n_jobs == 1 and given == 1:
+        return [{}]
     shares = []
     for index in range(n_jobs):
         mine = cores[index * len(cores) // n_jobs : (index + 1) * len(cores) // n_jobs]
@@ -181,19 +193,18 @@ def _shares(given: int | Literal["auto"]) -> list[dict[str, str]]:
     return shares
 
 
-def _engine(package: str, name: str) -> ModuleType:
+def engine(package: str, chosen: str) -> ModuleType:
+    """An optional package. Raises UserError if it is not installed. `chosen`: what on the command line needs it."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
-        raise UserError(
-            f"hydra/launcher={name}: the package {package} is not installed; `pip install -e '.[{package}]'`."
-        ) from None
+        raise UserError(f"{chosen}: the package {package} is not installed; `pip install -e '.[{package}]'`.") from None
 
 
 def _gpus() -> list[str]:
     """The GPUs that jobs can be given, as CUDA_VISIBLE_DEVICES names them."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [gpu for gpu in visible.split(",") if gpu]
+        return list(itertools.takewhile(lambda gpu: gpu not in ("", "-1"), visible.split(",")))  # as CUDA reads it
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
     except OSError:

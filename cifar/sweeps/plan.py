@@ -1,16 +1,18 @@
 """Before the first job: what every job is, whether it can be run here, and what is left to do."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from cifar import backends, data, experiment, isolation
 from cifar.config import Config
 from cifar.data import CLASSES
 from cifar.errors import UserError
-from cifar.runs.folder import RunFolder
+from cifar.runs.folder import RunFolder, make
 
 State = Literal["done", "left", "busy", "failed", "resumable", "new"]
 
@@ -55,12 +57,28 @@ class Job:
         return (self.folder.status or {}).get("state") == "failed"
 
 
-def jobs_of(configs: Sequence[Config]) -> list[Job]:
-    """A job for every different run among `configs`."""
-    numbers: dict[str, list[int]] = {}
-    by_folder: dict[str, Config] = {}
-    for number, config in enumerate(configs, 1):
-        folder = str(RunFolder.of(config).path)
+class Problems:
+    """What is wrong, each thing with the numbers of the jobs that have it."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, set[int]] = {}
+
+    def add(self, text: str, numbers: Iterable[int]) -> None:
+        self._numbers.setdefault(text, set()).update(numbers)
+
+    def refuse(self) -> None:
+        """Raises UserError if there is any."""
+        if self._numbers:
+            lines = [f"  job {_ranges(numbers)}: {text}" for text, numbers in self._numbers.items()]
+            raise UserError("nothing was started.\n" + "\n".join(lines))
+
+
+def jobs_of(configs: Mapping[int, Config]) -> list[Job]:
+    """A job for every different run among `configs`, which are numbered."""
+    numbers: dict[Path, list[int]] = {}
+    by_folder: dict[Path, Config] = {}
+    for number, config in configs.items():
+        folder = RunFolder.of(config).path
         numbers.setdefault(folder, []).append(number)
         by_folder.setdefault(folder, config)
     return [Job(config, tuple(numbers[folder])) for folder, config in by_folder.items()]
@@ -75,22 +93,82 @@ def shown(jobs: Sequence[Job]) -> str:
     return "\n".join([f"{len(jobs)} jobs", *lines])
 
 
-def check(jobs: Iterable[Job], here: bool) -> None:
-    """Raises UserError with everything that is wrong with any of the jobs that are still to be run. `here`: they run
-    on this machine, so what it cannot do is wrong too."""
+def check(jobs: Iterable[Job], share: Mapping[str, str] | None, problems: Problems) -> None:
+    """Raises UserError with `problems` and everything else that is wrong with any of the jobs that are still to be
+    run: first what is seen at once, then what takes data or frameworks. `share`: the environment that makes of this
+    machine what a job has of it; None: jobs run elsewhere."""
     waiting = [job for job in jobs if job.state not in ("done", "left", "busy")]
-    refuse(_problems(waiting, lambda job: _check_cheaply(job)))
-    splits = {job.config.data.model_dump_json(): job for job in waiting}
-    refuse(_problems(splits.values(), lambda job: data.load(job.config.data)))  # one download, not one a job
-    if here:
-        refuse(_unsupported(waiting))
+    for job in waiting:
+        _collect(problems, [job], _check_cheaply, job)
+    problems.refuse()
+    for alike in _alike(waiting, lambda job: job.config.data.model_dump_json()):
+        _collect(problems, alike, data.load, alike[0].config.data)  # one download, not one a job
+    if share is not None:
+        _ask_backends(problems, waiting, share)
+    problems.refuse()
 
 
-def refuse(problems: Mapping[str, Iterable[int]]) -> None:
-    """Raises UserError if there are problems: each with the numbers of the jobs that have it."""
-    if problems:
-        lines = [f"  job {_ranges(numbers)}: {text}" for text, numbers in problems.items()]
-        raise UserError("nothing was started.\n" + "\n".join(lines))
+def _collect(problems: Problems, jobs: Iterable[Job], check: Callable[[Any], object], what: Any) -> None:
+    """Note against the jobs what `check` says against `what`."""
+    try:
+        check(what)
+    except UserError as error:
+        problems.add(str(error), _numbers(jobs))
+
+
+def _check_cheaply(job: Job) -> None:
+    experiment.check(job.config)
+    if job.config.on_existing == "fail" and job.folder.exists:
+        raise UserError(f"{job.folder.path} exists, and on_existing=fail.")
+    make(job.folder.path.parent)
+
+
+# What no backend's plan depends on.
+_IRRELEVANT = {"seed", "aug", "schedule", "epochs", "study", "runs_dir", "on_existing", "tracker", "sweep"}
+
+
+def _ask_backends(problems: Problems, jobs: Iterable[Job], share: Mapping[str, str]) -> None:
+    """What the backends refuse: each is asked in a process of its own, once for all jobs that are alike to it."""
+    for of_one in _alike(jobs, lambda job: f"{job.config.backend.label} {job.config.backend.device}"):
+        groups = _alike(of_one, lambda job: job.config.model_dump_json(exclude=_IRRELEVANT))
+        answers = _answers([group[0].config for group in groups], share)
+        for refusal, group in zip(answers, groups, strict=True):
+            if refusal is not None:
+                problems.add(refusal, _numbers(group))
+
+
+def _answers(configs: list[Config], share: Mapping[str, str]) -> list[str | None]:
+    try:
+        with isolation.process() as process:
+            return process.submit(refusals, configs, dict(share)).result()
+    except BrokenProcessPool:
+        return [f"backend={configs[0].backend.label}: the process that was to check it died."] * len(configs)
+
+
+def refusals(configs: list[Config], share: Mapping[str, str]) -> list[str | None]:
+    """Why a share of this machine cannot run each of the configs, which are of one backend; None: it can. To be called
+    in a process that has no framework yet."""
+    os.environ.update(share)
+    answers: list[str | None] = []
+    for config in configs:
+        try:
+            backends.load(config.backend).plan(config, CLASSES[config.data.name])
+            answers.append(None)
+        except UserError as error:
+            answers.append(str(error))
+    return answers
+
+
+def _alike(jobs: Iterable[Job], key: Callable[[Job], str]) -> list[list[Job]]:
+    """The jobs, grouped by what `key` says."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(key(job), []).append(job)
+    return list(groups.values())
+
+
+def _numbers(jobs: Iterable[Job]) -> list[int]:
+    return [number for job in jobs for number in job.numbers]
 
 
 def _ranges(numbers: Iterable[int]) -> str:
@@ -102,62 +180,3 @@ def _ranges(numbers: Iterable[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def _problems(jobs: Iterable[Job], checked: Callable[[Job], object]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for job in jobs:
-        try:
-            checked(job)
-        except UserError as error:
-            found.setdefault(str(error), []).extend(job.numbers)
-    return found
-
-
-def _check_cheaply(job: Job) -> None:
-    experiment.check(job.config)
-    if job.config.on_existing == "fail" and job.folder.exists:
-        raise UserError(f"{job.folder.path} exists, and on_existing=fail.")
-    job.folder.path.parent.mkdir(parents=True, exist_ok=True)
-
-
-# What no backend's plan depends on.
-_IRRELEVANT = {"seed", "aug", "schedule", "epochs", "study", "runs_dir", "on_existing", "tracker", "sweep"}
-
-
-def _unsupported(jobs: Iterable[Job]) -> dict[str, list[int]]:
-    """What the backends refuse: each is asked in a process of its own, once for all jobs that are alike to it."""
-    alike: dict[str, list[Job]] = {}
-    for job in jobs:
-        alike.setdefault(job.config.model_dump_json(exclude=_IRRELEVANT), []).append(job)
-    frameworks: dict[str, list[list[Job]]] = {}
-    for same in alike.values():
-        backend = same[0].config.backend
-        frameworks.setdefault(f"{backend.label} {backend.device}", []).append(same)
-    found: dict[str, list[int]] = {}
-    for groups in frameworks.values():
-        refusals = _asked([same[0].config for same in groups])
-        for refusal, same in zip(refusals, groups, strict=True):
-            if refusal is not None:
-                found.setdefault(refusal, []).extend(number for job in same for number in job.numbers)
-    return found
-
-
-def _asked(configs: list[Config]) -> list[str | None]:
-    try:
-        with isolation.process() as process:
-            return process.submit(refusals, configs).result()
-    except BrokenProcessPool:
-        return [f"backend={configs[0].backend.label}: the process that was to check it died."] * len(configs)
-
-
-def refusals(configs: list[Config]) -> list[str | None]:
-    """Why this machine cannot run each of the configs, which are of one backend; None: it can."""
-    answers: list[str | None] = []
-    for config in configs:
-        try:
-            backends.load(config.backend).plan(config, CLASSES[config.data.name])
-            answers.append(None)
-        except UserError as error:
-            answers.append(str(error))
-    return answers

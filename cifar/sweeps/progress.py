@@ -73,7 +73,8 @@ class Progress:
 
     def _has_ended(self, job: Job, status: dict[str, Any]) -> None:
         if status["state"] == "done":
-            self._took.append(time.monotonic() - self._begun.get(job, time.monotonic()))
+            began = self._begun.get(job)  # None: before we looked
+            self._took.append((_seconds(job) or 0.0) if began is None else time.monotonic() - began)
         del self._open[job]
         self._bar.update()
         log.info("%s  %s  [%s]", job.folder.path.name, _how(job, status), self._outlook())

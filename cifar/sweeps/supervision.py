@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,36 +17,26 @@ from cifar.console import BUSY, INTERRUPTED, MISTAKE
 from cifar.errors import UserError
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
-from cifar.sweeps.job import CONFIG
+from cifar.sweeps.job import CONFIG, GRACE_S
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 30.0  # from being asked to stop to being killed: a checkpoint and W&B's last words
 POLL_S = 0.1
 
 
 class Stop:
     """The wish to end a sweep."""
 
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-        self._urged = threading.Event()
-        self._interrupted = False
+    asked = False  # jobs stop cleanly
+    urged = False  # they are killed
+    _interrupted = False
 
     def ask(self) -> None:
-        """Once: jobs stop cleanly. Twice: they are killed."""
-        (self._urged if self.asked else self._asked).set()
-
-    @property
-    def asked(self) -> bool:
-        return self._asked.is_set()
-
-    @property
-    def urged(self) -> bool:
-        return self._urged.is_set()
+        self.asked = True
 
     def interrupt(self, *_: object) -> None:
-        """Ask, as a signal handler does."""
+        """Ask, as a signal handler does; a second signal urges."""
+        self.urged = self._interrupted
         self._interrupted = True
         self.ask()
 
@@ -80,13 +69,21 @@ def supervise(config: Config, directory: Path, environment: Mapping[str, str], s
     if folder.busy:
         return False
     try:
-        folder.make()
-        with folder.output.open("ab") as output:
-            begun = output.tell()
-            process = _start(config, directory, environment, output.fileno())
-    except (OSError, UserError) as error:
-        log.error("%s could not be started: %s", folder.path, error)
+        return _supervised(config, folder, directory, environment, stop)
+    except (OSError, UserError) as error:  # a full disk, say: the other jobs may have more luck
+        log.error("%s: %s", folder.path, error)
+        with contextlib.suppress(OSError, UserError):
+            folder.fail(str(error))
         return True
+
+
+def _supervised(config: Config, folder: RunFolder, directory: Path, environment: Mapping[str, str], stop: Stop) -> bool:
+    folder.make()
+    if config.on_existing == "rerun":
+        folder.discard_result()
+    with folder.output.open("ab") as output:
+        begun = output.tell()
+        process = _start(config, directory, environment, output.fileno())
     reason = _watch(process, config.sweep.time_limit, stop)
     if reason is None:
         reason = _reason(process.returncode, _written(folder.output, begun))

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cifar import console
 from cifar.config import Config
 from cifar.sweeps import plan, progress
 from cifar.sweeps.launchers import Launcher
-from cifar.sweeps.plan import Job
+from cifar.sweeps.plan import Job, Problems
 from cifar.sweeps.progress import Progress
 from cifar.sweeps.supervision import Stop, stopped_by_signals
 
@@ -17,27 +17,29 @@ log = logging.getLogger(__name__)
 POLL_S = 2.0
 
 
-def run(configs: Sequence[Config], launcher: Launcher) -> bool:
-    """Run what of `configs` is not done yet; returns whether all of it is done in the end.
+def run(configs: Mapping[int, Config], launcher: Launcher, problems: Problems) -> bool:
+    """Run what of `configs` (by their numbers in the sweep) is not done yet; returns whether all of it is done in the
+    end, or was to be left alone. `problems`: of those that have no config.
 
     Raises UserError before anything is started if any job could not be run."""
     console.log_to_console()
     jobs = plan.jobs_of(configs)
-    prepare(jobs, launcher)
+    prepare(jobs, launcher, problems)
     log.info("%s\n", plan.shown(jobs))
+    left = [job for job in jobs if job.state == "left"]
     with stopped_by_signals() as stop:
         work_off(jobs, launcher, stop)
     log.info("\n%s", progress.table(jobs))
     if stop.asked:
-        log.info("\nStopped. The same command goes on.")
+        log.info("\nStopped. The same command goes on, with on_existing=resume.")
     stop.check()
-    return all(progress.outcome(job) == "done" or job.state == "left" for job in jobs)
+    return all(job in left or progress.outcome(job) == "done" for job in jobs)
 
 
-def prepare(jobs: Sequence[Job], launcher: Launcher) -> None:
+def prepare(jobs: Sequence[Job], launcher: Launcher, problems: Problems) -> None:
     """Raises UserError, with all there is to say, if any of the jobs that are left could not be run."""
     launcher.check()
-    plan.check(jobs, launcher.here)
+    plan.check(jobs, launcher.share, problems)
 
 
 def work_off(jobs: Sequence[Job], launcher: Launcher, stop: Stop) -> None:

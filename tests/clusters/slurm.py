@@ -53,7 +53,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE OverSubscribe=FORCE:2 
 # Two at a time. The largest learning rate makes its job fail.
 SWEEP = [
     *("train.py", "-m", "data=digits", "data.train_size=128", "data.val_size=50", "model=cnn", "model.width=4"),
-    *("batch_size=64", "epochs=60", "tracker=none", "optimizer.lr=0.001,0.002,0.003,1e30"),
+    *("batch_size=64", "epochs=30", "tracker=none", "optimizer.lr=0.001,0.002,0.003,1e30"),
     *("hydra/launcher=slurm", "hydra.launcher.n_jobs=2", "hydra.launcher.cpus=1", "hydra.launcher.timeout_min=30"),
 ]
 
@@ -77,7 +77,7 @@ def first_sweep(folder: Path) -> None:
         until(lambda: sum(map(trained, running(folder))) == 2, "two jobs that train", sweep)
         cancelled, timed_out = running(folder)
         subprocess.run(["scancel", job_id(cancelled)], check=True)
-        subprocess.run(["scancel", "--signal=USR2", job_id(timed_out)], check=True)
+        process(timed_out).parent().send_signal(signal.SIGUSR2)  # as SLURM does before the time is up
         status, shown = ended(sweep)
     finally:
         sweep.kill()
@@ -198,9 +198,13 @@ def trained(run: Path) -> bool:
     return metrics.exists() and len(metrics.read_text().splitlines()) > 1
 
 
+def process(run: Path) -> psutil.Process:
+    return psutil.Process(json.loads((run / "status.json").read_text())["pid"])
+
+
 def job_id(run: Path) -> str:
     """SLURM's number of the job that a run is in. `SLURM_JOB_ID` alone can stand for the whole array."""
-    there = psutil.Process(json.loads((run / "status.json").read_text())["pid"]).environ()
+    there = process(run).environ()
     return f"{there['SLURM_ARRAY_JOB_ID']}_{there['SLURM_ARRAY_TASK_ID']}"
 
 

@@ -24,8 +24,9 @@ def report(**changes):
 
 def test_the_head_of_a_study_is_read():
     questions = study.question("augmentation")
-    assert questions["Question"].startswith("What does each augmentation add")
-    assert questions["Command"].count("python train.py experiments=augmentation") == 2, "of two lines"
+    assert questions["Question"][0].startswith("What does each augmentation add")
+    assert len(questions["Command"]) == 2
+    assert all(line.startswith("python train.py experiments=augmentation") for line in questions["Command"])
     assert "study" not in str(list(questions)), "the head ends where the YAML begins"
 
 
@@ -66,3 +67,15 @@ def test_what_cannot_be_recorded(studies):
     with pytest.raises(UserError, match="no run is finished"):
         study.record(nothing, "augmentation", None)
     assert not (studies / "augmentation").exists()
+
+
+def test_a_study_without_a_question_is_refused(studies):
+    (studies / "mute.yaml").write_text("# @package _global_\nstudy: mute\n")
+    with pytest.raises(UserError, match="does not begin with `# Question"):
+        study.record(report(), "mute", None)
+
+
+def test_groups_without_a_baseline_share_a_panel():
+    together = study._panels(report(baseline_choice="", varying=["model", "aug"]))
+    assert [len(entries) for entries in together.values()] == [14]
+    assert [len(entries) for entries in study._panels(report()).values()] == [7, 7]

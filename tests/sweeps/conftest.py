@@ -10,9 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from settings import ROOT, TINY
-
-SWEPT = (*TINY, "model.width=4", "data.val_size=50", "data.train_size=128")
+from settings import ROOT, SWEPT
 
 
 class Sweep:

@@ -6,7 +6,7 @@ import pytest
 
 from cifar.errors import UserError
 from cifar.sweeps import plan
-from cifar.sweeps.plan import Job
+from cifar.sweeps.plan import Job, Problems
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_states(job):
 
 
 def test_the_same_run_is_one_job(tiny):
-    jobs = plan.jobs_of([tiny("seed=0"), tiny("seed=1"), tiny("seed=0", "backend.workers=3")])
+    jobs = plan.jobs_of({1: tiny("seed=0"), 2: tiny("seed=1"), 3: tiny("seed=0", "backend.workers=3")})
     assert [job.numbers for job in jobs] == [(1, 3), (2,)]
     assert "2 jobs" in plan.shown(jobs)
     assert "1  the same run as another combination: run once" in plan.shown(jobs)
@@ -51,23 +51,42 @@ def test_the_same_run_is_one_job(tiny):
 
 def test_a_mistake_is_told_once_with_the_jobs_that_have_it(tiny):
     configs = [tiny(f"seed={seed}", f"batch_size={size}") for size in (64, 4000) for seed in (0, 1)]
-    with pytest.raises(UserError, match=r"job 3-4: batch_size=4000 is larger than"):
-        plan.check(plan.jobs_of(configs), here=False)
+    problems = Problems()
+    problems.add("no such choice", [5])
+    with pytest.raises(UserError) as told:
+        plan.check(plan.jobs_of(dict(enumerate(configs, 1))), None, problems)
+    assert "job 3-4: batch_size=4000 is larger than" in str(told.value)
+    assert "job 5: no such choice" in str(told.value)
+
+
+def test_data_that_is_not_there_is_told_for_all_jobs_that_need_it(tiny, tmp_path, monkeypatch):
+    broken = tmp_path / "cifar-10-batches-py"
+    broken.mkdir()
+    (broken / "data_batch_1").write_bytes(b"no pickle")
+    configs = {n: tiny("data=cifar10", f"data.root={tmp_path}", f"seed={n}") for n in (1, 2)}
+    with pytest.raises(UserError, match=r"job 1-2: .*lacks data_batch_2"):
+        plan.check(plan.jobs_of(configs), None, Problems())
+
+
+def test_a_folder_that_cannot_be_written_in(tiny):
+    config = tiny().model_copy(update={"runs_dir": "/proc/nowhere"})
+    with pytest.raises(UserError, match="cannot write in /proc/nowhere"):
+        plan.check(plan.jobs_of({1: config}), None, Problems())
 
 
 def test_existing_runs_are_refused_if_asked(job):
     begin(job())
     with pytest.raises(UserError, match="exists, and on_existing=fail"):
-        plan.check([job("on_existing=fail")], here=False)
+        plan.check([job("on_existing=fail")], None, Problems())
 
 
 def test_what_is_done_is_not_checked(job):
     impossible = job("batch_size=4000")
     with pytest.raises(UserError):
-        plan.check([impossible], here=True)
+        plan.check([impossible], {}, Problems())
     impossible.folder.make()
     impossible.folder.finish({"test/acc": 0.5})
-    plan.check([impossible], here=True)
+    plan.check([impossible], {}, Problems())
 
 
 def test_an_output_or_a_lock_is_no_run_yet(job):

@@ -4,6 +4,10 @@ import json
 import signal
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from cifar.errors import UserError
+from cifar.sweeps import search
 
 pytest.importorskip("optuna", reason="pip install -e '.[optuna]'")
 
@@ -17,21 +21,21 @@ def trials(folder):
 
 
 def test_a_search_is_gone_on_with_and_its_trials_are_ordinary_runs(sweep, tmp_path):
-    first = sweep(*SPACE, "hydra.sweeper.n_trials=3", "epochs=30")
+    first = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30")
     first.until("running")
     first.process.send_signal(signal.SIGINT)
     assert first.wait()[0] == 130
     assert trials(tmp_path)[0] == 1
-    again = sweep(*SPACE, "hydra.sweeper.n_trials=3", "epochs=30")
+    again = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30")
     status, shown = again.wait()
     assert status == 0, shown
-    assert again.states() == ["done"] * 3
+    assert again.states() == ["done"] * 2
     results = [json.loads((folder / "result.json").read_text())["val/acc"] for folder in again.folders()]
     assert f"best by validation accuracy ({max(results):.2%}): optimizer.lr=" in shown
-    assert trials(tmp_path)[0] == 3
-    status, shown = sweep(*SPACE, "hydra.sweeper.n_trials=3", "epochs=30").wait()
+    assert trials(tmp_path)[0] == 2
+    status, shown = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30").wait()
     assert status == 0, shown
-    assert trials(tmp_path)[0] == 3, "three in all"
+    assert trials(tmp_path)[0] == 2, "two in all"
 
 
 def test_a_space_with_a_mistake_is_refused_before_the_first_trial(sweep):
@@ -43,3 +47,34 @@ def test_a_space_with_a_mistake_is_refused_before_the_first_trial(sweep):
     status, shown = sweep("hydra/sweeper=optuna", "seed=0").wait()
     assert status == 2
     assert "nothing is to be varied" in shown
+
+
+def test_what_is_impossible_between_possible_extremes_is_a_failed_trial(sweep, tmp_path):
+    vit = ("model=vit_tiny", "~model.width", "model.patch_size=int(interval(16,32))", "epochs=1", "optimizer.lr=1e30")
+    arguments = ("hydra/sweeper=optuna", *vit, "hydra.sweeper.n_trials=3")
+    status, shown = sweep(*arguments).wait()
+    assert "must divide the image's 32 pixels" in shown
+    assert trials(tmp_path) == (3, 3), "the failures are told too, and the search is over"
+    assert status == 0, shown
+    assert trials(tmp_path)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "distribution"),
+    [
+        ("x=range(1,10,4)", {"low": 1, "high": 9, "step": 4}),
+        ("x=range(10,0,-2)", {"low": 2, "high": 10, "step": 2}),
+        ("x=int(interval(2,8))", {"low": 2, "high": 8, "log": False}),
+        ("x=tag(log,interval(0.001,1))", {"low": 0.001, "high": 1.0, "log": True}),
+        ("x=choice(a,b)", {"choices": ("a", "b")}),
+    ],
+)
+def test_a_space_means_what_hydra_says(given, distribution):
+    found = search._distribution(OverridesParser.create().parse_override(given))
+    assert {key: getattr(found, key) for key in distribution} == distribution
+
+
+@pytest.mark.parametrize("given", ["x=tag(log,interval(0,1))", "x=interval(1,0)", "x=range(5,5)"])
+def test_a_space_that_is_none_is_a_mistake(given):
+    with pytest.raises(UserError, match="x="):
+        search._distribution(OverridesParser.create().parse_override(given))

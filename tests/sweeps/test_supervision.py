@@ -88,9 +88,49 @@ def test_a_stop_is_asked_for_then_urged():
     stop = Stop()
     stop.check()
     stop.ask()
-    assert (stop.asked, stop.urged) == (True, False)
+    stop.ask()
+    assert (stop.asked, stop.urged) == (True, False), "two jobs that fail at once urge nothing"
     stop.check()
+    stop.interrupt()
+    assert not stop.urged, "the first Ctrl-C"
     stop.interrupt()
     assert stop.urged
     with pytest.raises(KeyboardInterrupt):
         stop.check()
+
+
+def test_a_job_that_cannot_be_started_is_recorded_if_possible(tiny, monkeypatch):
+    config = tiny()
+
+    def no_memory(*arguments, **options):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", no_memory)
+    assert supervise(config, RunFolder.of(config).path.parent, {}, Stop())
+    assert RunFolder.of(config).status["reason"] == "[Errno 12] Cannot allocate memory"
+    monkeypatch.undo()
+    nowhere = config.model_copy(update={"runs_dir": "/proc/nowhere"})
+    assert supervise(nowhere, RunFolder.of(config).path, {}, Stop()), "the others go on"
+
+
+def test_a_rerun_that_dies_early_is_not_done(tiny):
+    folder = RunFolder.of(tiny())
+    folder.make()
+    folder.finish({"test/acc": 0.5})
+    config = tiny("on_existing=rerun")
+    assert supervise(config, folder.path.parent, {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"}, Stop())
+    assert folder.result is None
+    assert folder.status["state"] == "failed"
+
+
+def test_the_reason_waits_for_what_still_holds_the_folder(tiny):
+    folder = RunFolder.of(tiny())
+    folder.make()
+    holder = (
+        "import fcntl, sys, time; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print(1, flush=True); time.sleep(1.5)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, folder.path / ".lock"], stdout=subprocess.PIPE)
+    assert process.stdout.read(1) == b"1"
+    folder.fail("killed")
+    assert folder.status["reason"] == "killed"

@@ -33,7 +33,7 @@ function durationText(seconds) {
 
 function bytesText(bytes) {
   if (!known(bytes)) return NONE;
-  return bytes < 1e9 ? `${decimals(bytes / 1e6, 0)} MB` : `${decimals(bytes / 1e9, 2)} GB`;
+  return bytes < 2 ** 30 ? `${decimals(bytes / 2 ** 20, 0)} MiB` : `${decimals(bytes / 2 ** 30, 2)} GiB`;
 }
 
 function countText(count) {

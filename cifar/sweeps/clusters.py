@@ -207,7 +207,8 @@ class Ray:
     def __init__(self, ray: Any, cpus: float, gpus: float):
         self._ray = ray
         self._attended = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_attended)
-        self._environment = {**_started_by(), **({} if gpus else {"CUDA_VISIBLE_DEVICES": ""})}
+        threads = {"OMP_NUM_THREADS": str(max(int(cpus), 1))}
+        self._environment = {**_started_by(), **threads, **({} if gpus else {"CUDA_VISIBLE_DEVICES": ""})}
 
     def submit(self, waiting: list[Job]) -> dict[Job, Any]:
         handles = {job: self._attended.remote(job.config, Path.cwd(), self._environment) for job in waiting}

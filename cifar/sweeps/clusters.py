@@ -50,8 +50,8 @@ def run(cluster: Cluster, jobs: Sequence[Job], stop: Stop) -> list[Job]:
     """Run `jobs`; returns those that another process was running."""
     waiting, running, busy = list(jobs), dict[Job, Any](), list[Job]()
     ended: dict[Job, float] = {}  # when this was seen
-    cancelled = 0
-    while (waiting and not stop.asked) or running:
+    cancelled, left = 0, float("inf")
+    while (waiting and not stop.asked) or (running and time.monotonic() < left):
         if waiting and not stop.asked:
             running |= cluster.submit(waiting)
         for job in cluster.ended({job: handle for job, handle in running.items() if job not in ended}):
@@ -65,6 +65,8 @@ def run(cluster: Cluster, jobs: Sequence[Job], stop: Stop) -> list[Job]:
             fail_fast(job, stop)
         if cancelled < stop.asked + stop.urged:
             cancelled += 1
+            if stop.urged:  # a cluster that does not answer is not waited for without end
+                left = time.monotonic() + GRACE_S
             for handle in running.values():
                 cluster.cancel(handle)
         time.sleep(POLL_S)
@@ -108,7 +110,8 @@ class _Submitit:
 
     def outcome(self, handle: Any) -> bool:
         if not handle.paths.result_pickle.exists():
-            raise Lost(f"{self._last_words(handle)}; see {handle.paths.stderr}")
+            written = f"; see {handle.paths.stderr}" if handle.paths.stderr.exists() else ""
+            raise Lost(self._last_words(handle) + written)
         outcome, value = pickle.loads(handle.paths.result_pickle.read_bytes())
         if outcome != "success":
             raise Lost(str(value).strip().splitlines()[-1])
@@ -240,12 +243,14 @@ def folder_of_submitit(beside: Path) -> Iterator[Path]:
     """A folder of this sweep for submitit's files, where all machines see it. It is kept if it says why jobs were
     lost."""
     folder = beside.absolute() / ".submitit" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    yield folder
-    jobs, outcomes = list(folder.glob("*_submitted.pkl")), list(folder.glob("*_result.pkl"))
-    if len(outcomes) == len(jobs):
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            folder.parent.rmdir()
+    try:
+        yield folder
+    finally:
+        jobs, outcomes = list(folder.glob("*_submitted.pkl")), list(folder.glob("*_result.pkl"))
+        if len(outcomes) == len(jobs):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()
 
 
 def slurm_executor(submitit: Any, folder: Path, setup: Sequence[str], **parameters: Any) -> Any:

@@ -1,6 +1,7 @@
 """Whole sweeps: started, broken, gone on with."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -163,7 +164,7 @@ def test_the_sweep_itself_imports_no_framework(tmp_path):
     arguments = ["-m", *SWEPT, "epochs=1"]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.argv = {[str(ROOT / 'train.py'), *arguments]}\n{code}"],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 done" in done.stdout

@@ -21,19 +21,19 @@ def trials(folder):
 
 
 def test_a_search_is_gone_on_with_and_its_trials_are_ordinary_runs(sweep, tmp_path):
-    first = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30")
+    first = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=60")
     first.until("running")
     first.process.send_signal(signal.SIGINT)
     assert first.wait()[0] == 130
     assert trials(tmp_path)[0] == 1
-    again = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30")
+    again = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=60")
     status, shown = again.wait()
     assert status == 0, shown
     assert again.states() == ["done"] * 2
     results = [json.loads((folder / "result.json").read_text())["val/acc"] for folder in again.folders()]
     assert f"best by validation accuracy ({max(results):.2%}): optimizer.lr=" in shown
     assert trials(tmp_path)[0] == 2
-    status, shown = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=30").wait()
+    status, shown = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=60").wait()
     assert status == 0, shown
     assert trials(tmp_path)[0] == 2, "two in all"
 

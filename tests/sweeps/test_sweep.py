@@ -73,7 +73,7 @@ def test_a_failure_is_one_even_if_it_is_not_to_be_tried_again(sweep):
 
 
 def test_a_killed_job_fails_alone_and_is_tried_again(sweep):
-    first = sweep("seed=0,1", "epochs=30")
+    first = sweep("seed=0,1", "epochs=60")
     (folder,) = first.until("running")
     for job in first.jobs():
         job.kill()
@@ -81,7 +81,7 @@ def test_a_killed_job_fails_alone_and_is_tried_again(sweep):
     assert status == 1
     assert reason(folder).startswith("killed (SIGKILL)")
     assert "1 done, 1 failed" in shown or "1 failed, 1 done" in shown
-    again = sweep("seed=0,1", "epochs=30")
+    again = sweep("seed=0,1", "epochs=60")
     status, shown = again.wait()
     assert status == 0, shown
     assert "1  failed earlier: tried again" in shown
@@ -90,13 +90,13 @@ def test_a_killed_job_fails_alone_and_is_tried_again(sweep):
 
 
 def test_killing_the_sweep_stops_its_jobs_and_the_same_command_goes_on(sweep):
-    first = sweep("seed=0,1", "epochs=30")
+    first = sweep("seed=0,1", "epochs=60")
     (folder,) = first.until("running")
     (job,) = first.jobs()
     first.process.kill()
     assert job.wait(60) is not None or not job.is_running()
     assert first.states() == ["interrupted"]
-    again = sweep("seed=0,1", "epochs=30")
+    again = sweep("seed=0,1", "epochs=60")
     status, shown = again.wait()
     assert status == 0, shown
     assert "1  half done: resumed" in shown

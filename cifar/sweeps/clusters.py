@@ -7,6 +7,7 @@ import pickle
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from cifar.sweeps.supervision import GRACE_S, Attended, Stop, sweep_command
 POLL_S = 0.5
 ASK_S = 5.0  # between two questions to SLURM's controller, which serves others too
 STORAGE_S = 10.0  # that shared storage may take to show what a job has left
+CONNECT_S = 10.0
 REQUEUES = 5  # of a job whose time is up; submitit's local stand-in cannot do more
 
 
@@ -271,6 +273,18 @@ def local_executor(submitit: Any, folder: Path, timeout_min: int) -> Any:
     executor = submitit.LocalExecutor(folder, max_num_timeout=REQUEUES, python=python)
     executor.update_parameters(timeout_min=timeout_min)
     return executor
+
+
+def check_answers(address: str) -> None:
+    """Raises UserError if nothing answers at `address`, HOST:PORT. Ray itself would try for a quarter of an hour."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"hydra.launcher.address={address}: nothing answers there ({error}); give HOST:PORT of a Ray cluster that "
+            f"runs, or auto on one of its machines."
+        ) from None
 
 
 @contextlib.contextmanager

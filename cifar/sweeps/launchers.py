@@ -148,6 +148,8 @@ class Ray(Section):
     def check(self) -> None:
         """Raises UserError if this machine has not what is asked for."""
         self._engine()
+        if self.address and self.address != "auto":
+            clusters.check_answers(self.address)
         if self.address:
             return
         for key, there in ("cpus", len(manifest.usable_cores())), ("gpus", len(_gpus())):

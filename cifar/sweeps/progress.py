@@ -75,8 +75,9 @@ class Progress:
         if status["state"] == "done":
             began = self._begun.get(job)  # None: before we looked
             self._took.append((_seconds(job) or 0.0) if began is None else time.monotonic() - began)
-        del self._open[job]
-        self._bar.update()
+        if status["state"] in ("done", "failed"):  # an interrupted job may be begun again, by a cluster's queue
+            del self._open[job]
+            self._bar.update()
         log.info("%s  %s  [%s]", job.folder.path.name, _how(job, status), self._outlook())
 
     def _outlook(self) -> str:

@@ -83,6 +83,18 @@ class VisionTransformer(Section):
         return self.name
 
 
+class SpeedNet(Section):
+    """Three stages of convolutions behind a whitening layer, made to be trained in a few passes (arXiv:2404.00498)."""
+
+    name: Literal["speednet"]
+    widths: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(description="channels, by stage")
+    depth: Literal[2, 3] = Field(description="convolutions of each stage; with 3, the last two have a shortcut")
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
 class Timm(Section):
     """Any network of timm."""
 
@@ -95,7 +107,7 @@ class Timm(Section):
         return re.sub(r"[^A-Za-z0-9._-]", "_", self.architecture)
 
 
-Model = Annotated[Cnn | ResNet | VisionTransformer | Timm, Field(discriminator="name")]
+Model = Annotated[Cnn | ResNet | VisionTransformer | SpeedNet | Timm, Field(discriminator="name")]
 
 
 # ------------------------------------------------------------------------------------------------ aug
@@ -195,7 +207,21 @@ class Muon(Section):
     adamw_lr_ratio: PositiveFloat = Field(description="learning rate of what is no matrix / lr")
 
 
-Optimizer = Annotated[Sgd | AdamW | Muon, Field(discriminator="name")]
+class MuonSgd(Section):
+    """Orthogonalised momentum for matrices that are kept at one norm, SGD with rates of its own for the rest
+    (KellerJordan/cifar10-airbench, airbench94_muon.py)."""
+
+    name: Literal["muon_sgd"]
+    lr: PositiveFloat = Field(description="highest learning rate of the matrices")
+    momentum: BelowOne = Field(description="of the matrices")
+    bias_lr: PositiveFloat = Field(description="highest learning rate of the biases and norms")
+    head_lr: PositiveFloat = Field(description="highest learning rate of the classifier's weights")
+    sgd_momentum: BelowOne = Field(description="of biases, norms and classifier")
+    nesterov: bool
+    weight_decay: NonNegativeFloat = Field(description="of the classifier's weights; the matrices' norm is fixed")
+
+
+Optimizer = Annotated[Sgd | AdamW | Muon | MuonSgd, Field(discriminator="name")]
 
 
 # ------------------------------------------------------------------------------------------------ schedule
@@ -341,7 +367,7 @@ class Config(Section):
             if isinstance(self.model, Timm):
                 raise ValueError(
                     "model=timm: timm's networks are PyTorch's; use backend=lightning, or with backend=keras one of "
-                    "cnn, resnet18, resnet50, wrn16_4, vit_tiny, vit_small"
+                    "cnn, resnet18, resnet50, wrn16_4, vit_tiny, vit_small, speednet"
                 )
             if self.precision == "fp16":
                 raise ValueError("precision=fp16: only backend=lightning scales the loss for it; Keras has bf16")

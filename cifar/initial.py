@@ -1,14 +1,45 @@
-"""The weights a network starts from, drawn by NumPy from (seed, name): the same in every framework."""
+"""The weights a network starts from, made by NumPy from (seed, name) and, in one layer, from the training images: the
+same in every framework."""
 
 import math
 import zlib
 
 import numpy as np
 
-from cifar.config import Model, ResNet, Timm, VisionTransformer
+from cifar.config import Config, Model, ResNet, SpeedNet, Timm, VisionTransformer
+from cifar.data import Splits
 from cifar.data.batches import WEIGHTS, generator
 
 Shapes = dict[str, tuple[int, ...]]
+
+WHITENING_IMAGES = 5000
+
+
+def of_run(config: Config, shapes: Shapes, splits: Splits) -> dict[str, np.ndarray]:
+    """What a run starts from: drawn `weights`, and in a SpeedNet the whitening layer of its training images."""
+    drawn = weights(config.model, shapes, config.seed)
+    if isinstance(config.model, SpeedNet):
+        drawn["whiten.weight"] = whitening(splits, size=shapes["whiten.weight"][-1])
+    return drawn
+
+
+def whitening(splits: Splits, size: int, epsilon: float = 5e-4) -> np.ndarray:
+    """float32 [2 * n, 3, size, size], n = 3 * size * size: filters that make the patches of normalised training images
+    uncorrelated and of variance 1, then the same filters negated.
+
+    They are the eigenvectors of the patches' second moments, each divided by the root of its eigenvalue plus `epsilon`
+    (arXiv:2404.00498, section 3.1)."""
+    images = splits.train.images[splits.train.indices[:WHITENING_IMAGES]]
+    moments, count = np.zeros((3 * size * size,) * 2), 0
+    for part in np.array_split(images, -(-len(images) // 500)):  # all at once would take gigabytes
+        pixels = ((part - np.float32(splits.mean)) / np.float32(splits.std)).astype(np.float32)
+        patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size), axis=(1, 2))
+        rows = patches.reshape(-1, 3 * size * size)
+        moments += rows.T @ rows
+        count += len(rows)
+    eigenvalues, eigenvectors = np.linalg.eigh(moments / count)
+    filters = (eigenvectors / np.sqrt(eigenvalues + epsilon)).T.reshape(-1, 3, size, size).astype(np.float32)
+    return np.concatenate([filters, -filters])
 
 
 def weights(model: Model, shapes: Shapes, seed: int) -> dict[str, np.ndarray]:
@@ -30,7 +61,8 @@ def _weight(model: Model, name: str, shapes: Shapes, seed: int) -> np.ndarray:
     rng = generator(seed, WEIGHTS, 0, zlib.crc32(name.encode()))
     uniform = _bound(model, layer, of_layer)
     if uniform is not None:
-        return rng.uniform(-uniform, uniform, shape).astype(np.float32)
+        drawn = rng.uniform(-uniform, uniform, shape).astype(np.float32)
+        return _identity_first(drawn) if isinstance(model, SpeedNet) and layer.startswith("stages.") else drawn
     if kind == "bias":
         return np.zeros(shape, np.float32)
     return rng.standard_normal(shape, np.float32) * np.float32(_deviation(model, name, shape))
@@ -43,6 +75,15 @@ def _silenced(model: Model, name: str) -> bool:
     return last is not None and name.startswith("layer") and name.endswith(last)
 
 
+def _identity_first(kernel: np.ndarray) -> np.ndarray:
+    """The first filters of a convolution, one an input channel, hand their channel on as it is (arXiv:1706.00388)."""
+    outputs, inputs, height, width = kernel.shape
+    channels = np.arange(min(inputs, outputs))
+    kernel[channels] = 0
+    kernel[channels, channels, height // 2, width // 2] = 1
+    return kernel
+
+
 def _bound(model: Model, layer: str, shape: tuple[int, ...]) -> float | None:
     """Weights and biases are uniform within +-bound where nobody changed what PyTorch's layers do of themselves; None
     elsewhere."""
@@ -51,6 +92,8 @@ def _bound(model: Model, layer: str, shape: tuple[int, ...]) -> float | None:
             untouched = layer == "fc"
         case VisionTransformer():
             untouched = layer == "patch_embed.proj"
+        case SpeedNet() if layer == "fc":
+            return math.sqrt(3) / shape[1]  # a deviation of 1 / inputs: logits start near 0
         case _:
             untouched = True
     return 1 / math.sqrt(math.prod(shape[1:])) if untouched else None

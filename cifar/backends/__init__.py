@@ -11,6 +11,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from cifar import console
+from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
 from cifar.data import Splits
@@ -66,6 +67,7 @@ def load(choice: Choice) -> Backend:
             f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
             f"beside it. Give each a process of its own (as sweeps do)."
         )
+    memory.keep_freed()
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

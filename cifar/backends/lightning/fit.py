@@ -81,7 +81,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     network = model.build(config.model, classes, splits.mean, splits.std)
     if not isinstance(config.model, Timm):
         shapes = {name: array.shape for name, array in weights.read(network).items()}
-        weights.write(network, initial.weights(config.model, shapes, config.seed))
+        weights.write(network, initial.of_run(config, shapes, splits))
     if config.precision == "fp64":
         network.double()  # already here: Lightning copies the network for its average before it converts it
     if hardware.settings(config).compile:

@@ -44,7 +44,7 @@ def precision(config: Config, gpu: bool) -> str:
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else _cpu_has_bf16()
     match config.precision:
         case "auto":
-            return "bf16" if bf16 else "fp32"
+            return "bf16" if bf16 and (gpu or _cpu_is_fast_in_bf16()) else "fp32"
         case "bf16" if not bf16:
             raise UserError("precision=bf16: this processor has no bf16 arithmetic; use auto or fp32.")
         case "fp16" if not gpu:
@@ -74,6 +74,12 @@ def _cpu_has_bf16() -> bool:
     """Whether bf16 is arithmetic of the processor rather than emulated."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _cpu_is_fast_in_bf16() -> bool:
+    """Intel's processors without AMX have bf16 instructions, but multiply in float32 about twice as fast
+    (benchmarks/processor.py)."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16")) or "Intel" not in cpu_name()
 
 
 def _flops(network: torch.nn.Module) -> int:

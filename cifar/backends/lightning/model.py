@@ -1,5 +1,6 @@
 """The networks, as PyTorch modules that take raw pixels."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -12,8 +13,10 @@ from timm.models.resnetv2 import ResNetV2
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import nn
 
-from cifar.config import IMAGE_SIZE, VIT_WIDTHS, Cnn, Model, ResNet, Timm, VisionTransformer
+from cifar.config import IMAGE_SIZE, VIT_WIDTHS, Cnn, Model, ResNet, SpeedNet, Timm, VisionTransformer
 from cifar.errors import UserError, nearest
+
+SPEEDNET_MOMENTUM = 0.4  # of the running statistics: there are too few steps for PyTorch's 0.1
 
 
 class Network(nn.Module):
@@ -51,6 +54,8 @@ def _body(model: Model, classes: int) -> nn.Module:
             return _resnet(model, classes)
         case VisionTransformer():
             return _vision_transformer(model, classes)
+        case SpeedNet():
+            return _speednet(model, classes)
         case Timm():
             return _any_of_timm(model, classes)
 
@@ -138,6 +143,45 @@ def _vision_transformer(model: VisionTransformer, classes: int) -> nn.Module:
         drop_rate=model.dropout,
         drop_path_rate=model.drop_path,
     )
+
+
+def _speednet(model: SpeedNet, classes: int) -> nn.Module:
+    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of 3x3."""
+    whiten = nn.Conv2d(3, 24, 2)
+    whiten.weight.requires_grad = False
+    inputs = (whiten.out_channels, *model.widths)
+    stages = (_Stage(i, o, model.depth) for i, o in itertools.pairwise(inputs))
+    layers = {
+        "whiten": whiten,
+        "act": nn.GELU(),
+        "stages": nn.Sequential(*stages),
+        "pool": nn.MaxPool2d(3),
+        "flatten": nn.Flatten(),
+        "fc": nn.Linear(model.widths[-1], classes, bias=False),
+    }
+    return nn.Sequential(OrderedDict(layers))
+
+
+class _Stage(nn.Module):
+    """Convolution and pooling, then one convolution, or two with a shortcut; each with batch norm and GELU."""
+
+    def __init__(self, inputs: int, outputs: int, depth: int):
+        super().__init__()
+        self.depth = depth
+        self.pool = nn.MaxPool2d(2)
+        self.act = nn.GELU()
+        for number in range(1, depth + 1):
+            self.add_module(f"conv{number}", _padded_conv(inputs if number == 1 else outputs, outputs, 3))
+            norm = nn.BatchNorm2d(outputs, momentum=SPEEDNET_MOMENTUM)
+            norm.weight.requires_grad = False  # what follows a GELU can scale as well
+            self.add_module(f"norm{number}", norm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = self.act(self.norm1(self.pool(self.conv1(x))))
+        second = self.norm2(self.conv2(first))
+        if self.depth == 2:
+            return self.act(second)
+        return self.act(self.norm3(self.conv3(self.act(second))) + first)
 
 
 def _any_of_timm(model: Timm, classes: int) -> nn.Module:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from cifar.backends.lightning import optimizer
+from cifar.backends.lightning import hardware, optimizer
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
 from cifar.errors import TrainingDiverged
@@ -27,7 +27,9 @@ class Classifier(pl.LightningModule):
         self.epoch_metrics: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None)
+        precision = hardware.precision(self._config, hardware.uses_gpu(self._config))
+        products = {"fp64": torch.float64, "fp32": torch.float32}.get(precision, torch.bfloat16)
+        return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None, products)
 
     def on_train_start(self) -> None:
         # Only now: whenever a module is moved, torchmetrics goes back to float32.
@@ -36,8 +38,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         step = self.trainer.global_step
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self._learning_rates[step]
+        optimizer.set_learning_rate(self.trainer.optimizers[0], self._learning_rates[step])
         # What dropout draws depends on the step alone, so that a resumed run draws what it would have drawn.
         torch.manual_seed(step_seed(self._config.seed, step, self.global_rank))
 

@@ -1,6 +1,9 @@
-"""The update rules, as PyTorch optimizers over parameter groups."""
+"""The update rules, as PyTorch optimizers over parameter groups. A group's learning rate is that of the schedule, times
+its `lr_ratio` where it has one."""
 
 import functools
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import timm.optim
@@ -8,15 +11,20 @@ import torch
 from timm.optim import muon
 
 from cifar.backends.lightning.model import Network
-from cifar.config import AdamW, Muon, Optimizer, Sgd
+from cifar.config import AdamW, Muon, MuonSgd, Optimizer, Sgd
+
+# Of Newton-Schulz in the speed records: steeper at zero than converging, so that three steps are enough.
+_STEEP = [(3.4445, -4.7750, 2.0315)]
 
 
-def build(optimizer: Optimizer, network: Network, clipped: bool) -> torch.optim.Optimizer:
-    """An optimizer for `network`. Biases, norms and embeddings are not decayed.
+def build(
+    optimizer: Optimizer, network: Network, clipped: bool, products: torch.dtype = torch.float32
+) -> torch.optim.Optimizer:
+    """An optimizer for what is trained of `network`. Biases, norms and embeddings are not decayed.
 
     `clipped`: gradients are clipped before the step, which a fused optimizer rules out (with fp16, it is the one that
-    removes the loss scale)."""
-    named = dict(network.named_parameters())
+    removes the loss scale). `products`: the precision in which Muon orthogonalises."""
+    named = {n: p for n, p in network.named_parameters() if p.requires_grad}
     free = _not_decayed(network)
     groups = [
         {"params": [p for n, p in named.items() if n not in free], "weight_decay": optimizer.weight_decay},
@@ -31,12 +39,22 @@ def build(optimizer: Optimizer, network: Network, clipped: bool) -> torch.optim.
             betas = (optimizer.beta1, optimizer.beta2)
             return torch.optim.AdamW(groups, lr=optimizer.lr, betas=betas, eps=optimizer.epsilon, fused=not clipped)
         case Muon():
-            return _muon(optimizer, network)
+            return _muon(optimizer, network, named, products)
+        case MuonSgd():
+            return _muon_sgd(optimizer, network, named, products)
 
 
-def _muon(optimizer: Muon, network: Network) -> torch.optim.Optimizer:
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Let the next step be one of the schedule's rate `lr`."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_ratio", 1.0)
+
+
+Named = dict[str, torch.nn.Parameter]
+
+
+def _muon(optimizer: Muon, network: Network, named: Named, products: torch.dtype) -> torch.optim.Optimizer:
     """timm's Muon; the classifier and what is no matrix go to the AdamW that it has inside."""
-    named = dict(network.named_parameters())
     free, classifier = _not_decayed(network), _classifier(network)
     matrices = [p for n, p in named.items() if n not in free | classifier]
     decayed_heads = [p for n, p in named.items() if n in classifier - free]
@@ -46,6 +64,7 @@ def _muon(optimizer: Muon, network: Network) -> torch.optim.Optimizer:
         {"params": [named[n] for n in named if n in free], "weight_decay": 0.0, "use_fallback": True},
     ]
     return _Muon(
+        products,
         groups,
         lr=optimizer.lr,
         momentum=optimizer.momentum,
@@ -55,17 +74,81 @@ def _muon(optimizer: Muon, network: Network) -> torch.optim.Optimizer:
 
 
 class _Muon(timm.optim.Muon):
-    """timm orthogonalises in bf16, whatever the weights are; float64 weights, which are for proofs, in float64."""
+    """timm's, which orthogonalises in bf16 whatever the run's precision is, in that of `products`: processors without
+    bf16 arithmetic are slow in it, and proofs need float64."""
+
+    def __init__(self, products: torch.dtype, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        self._products = products
 
     def step(self, closure: Any = None) -> Any:
-        if self.param_groups[0]["params"][0].dtype != torch.float64:
-            return super().step(closure)
-        reduced = muon.zeropower_via_newtonschulz
-        muon.zeropower_via_newtonschulz = functools.partial(reduced, dtype=torch.float64)
+        timms = muon.zeropower_via_newtonschulz
+        muon.zeropower_via_newtonschulz = functools.partial(timms, dtype=self._products)
         try:
             return super().step(closure)
         finally:
-            muon.zeropower_via_newtonschulz = reduced
+            muon.zeropower_via_newtonschulz = timms
+
+
+def _muon_sgd(optimizer: MuonSgd, network: Network, named: Named, products: torch.dtype) -> torch.optim.Optimizer:
+    free, classifier = _not_decayed(network), _classifier(network)
+    heads = [p for n, p in named.items() if n in classifier - free]
+    groups = [
+        {"params": [p for n, p in named.items() if n not in free | classifier], "momentum": optimizer.momentum},
+        {"params": heads, "lr_ratio": optimizer.head_lr / optimizer.lr, "weight_decay": optimizer.weight_decay},
+        {"params": [p for n, p in named.items() if n in free], "lr_ratio": optimizer.bias_lr / optimizer.lr},
+    ]
+    return _MuonSgd(groups, optimizer.lr, optimizer.sgd_momentum, optimizer.nesterov, products)
+
+
+class _MuonSgd(torch.optim.Optimizer):
+    """Groups without `lr_ratio` are matrices: v = m*v + g; w *= sqrt(out) / |w|; w -= lr * orthogonalised(g + m*v). The
+    others: v = m*v + (g + decay*w); w -= lr * (g + decay*w + m*v). Without Nesterov, v itself is the direction."""
+
+    def __init__(self, groups: Any, lr: float, momentum: float, nesterov: bool, products: torch.dtype):
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": 0.0})
+        self._products = products
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        with torch.enable_grad():
+            loss = None if closure is None else closure()  # Lightning computes the gradients in it
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if not parameters:
+                continue
+            directions = self._directions(parameters, group)
+            if "lr_ratio" in group:
+                torch._foreach_add_(parameters, directions, alpha=-group["lr"])
+            else:
+                self._turn(parameters, directions, group["lr"])
+        return loss
+
+    def _directions(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
+        gradients = [p.grad for p in parameters]
+        if group["weight_decay"]:
+            gradients = torch._foreach_add(gradients, parameters, alpha=group["weight_decay"])
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["velocity"] = torch.zeros_like(parameter)
+        velocities = [self.state[p]["velocity"] for p in parameters]
+        torch._foreach_mul_(velocities, group["momentum"])
+        torch._foreach_add_(velocities, gradients)
+        return torch._foreach_add(gradients, velocities, alpha=group["momentum"]) if group["nesterov"] else velocities
+
+    def _turn(self, parameters: list[torch.Tensor], directions: list[torch.Tensor], lr: float) -> None:
+        pairs = sorted(zip(parameters, directions, strict=True), key=lambda pair: pair[0].shape)
+        for _, alike in itertools.groupby(pairs, key=lambda pair: pair[0].shape):
+            weights, turned = zip(*alike, strict=True)
+            for weight, step in zip(weights, self._orthogonalised(turned), strict=True):
+                weight.mul_(len(weight) ** 0.5 / weight.norm())
+                weight.sub_(step.view_as(weight), alpha=lr)
+
+    def _orthogonalised(self, directions: Iterable[torch.Tensor]) -> torch.Tensor:
+        """[n, out, in], from matrices or convolutions of one shape: one product for all of them."""
+        stacked = torch.stack([d.flatten(1) for d in directions])
+        turned = muon.zeropower_via_newtonschulz(stacked, steps=3, coefficients=_STEEP, dtype=self._products)
+        return turned.to(stacked.dtype)
 
 
 def _not_decayed(network: Network) -> set[str]:

@@ -17,6 +17,7 @@ from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 
 from cifar.augment import Pipeline
+from cifar.augment.visit import Visit
 from cifar.config import Augmentation, Crop, Flip, RandAugment, TrivialAugment
 
 BATCH = 128
@@ -42,8 +43,9 @@ def rate(work: Callable[[], object]) -> float:
 
 def ours(images: np.ndarray, **steps: object) -> Callable[[], object]:
     pipeline = Pipeline(Augmentation(name="measured", **steps), 10, (0, 0, 0))  # type: ignore[arg-type]
-    labels, rng = np.zeros(BATCH, np.int64), np.random.default_rng(0)
-    return lambda: pipeline(images.copy(), labels, rng)
+    visit = Visit(np.random.default_rng(0), np.arange(BATCH), 0, 0)
+    labels = np.zeros(BATCH, np.int64)
+    return lambda: pipeline(images.copy(), labels, visit)
 
 
 def main() -> None:

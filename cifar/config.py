@@ -112,15 +112,17 @@ Model = Annotated[Cnn | ResNet | VisionTransformer | SpeedNet | Timm, Field(disc
 
 # ------------------------------------------------------------------------------------------------ aug
 class Crop(Section):
-    """Pad with black, then cut out a window of the old size at a random place."""
+    """Pad, then cut out a window of the old size at a random place."""
 
-    padding: Annotated[int, Field(ge=1, le=IMAGE_SIZE)] = Field(description="pixels on every side")
+    padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
+    border: Literal["black", "reflect"] = Field("black", description="what is padded with")
 
 
 class Flip(Section):
     """Mirror left to right."""
 
     probability: Fraction
+    alternate: bool = Field(False, description="draw once for each image; then turn it in every epoch")
 
 
 class RandAugment(Section):

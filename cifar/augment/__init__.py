@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cifar.augment import geometry, mixing
+from cifar.augment.visit import Visit
 from cifar.config import Augmentation
 
 # albumentations asks the network for newer versions of itself when it is imported, unless told not to.
@@ -16,8 +17,8 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 class Step(Protocol):
     """One thing that happens to a batch of images uint8 [B, H, W, 3]."""
 
-    def draw(self, rng: np.random.Generator, batch: int) -> Any:
-        """The random numbers for `batch` images."""
+    def draw(self, visit: Visit) -> Any:
+        """The random numbers for a batch."""
 
     def apply(self, images: np.ndarray, draws: Any) -> np.ndarray:
         """New images of the same shape and type; may overwrite `images`."""
@@ -28,26 +29,24 @@ class Pipeline:
 
     def __init__(self, config: Augmentation, classes: int, fill: tuple[int, int, int]):
         """`fill`: the colour of what is cut out, 0..255. Raises UserError if a transform cannot be built."""
-        self._classes = classes
-        self._steps: list[Step] = list(_steps(config, fill))
-        self._mixer = mixing.Mixer(config.mixup, config.cutmix) if config.mixup or config.cutmix else None
+        self.classes = classes
+        self.steps: list[Step] = list(_steps(config, fill))
+        self.mixer = mixing.Mixer(config.mixup, config.cutmix) if config.mixup or config.cutmix else None
 
-    def __call__(
-        self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: np.ndarray, labels: np.ndarray, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
         """Augment a batch: images uint8 [B, H, W, 3], labels int64 [B]; see TrainingBatches for what comes out."""
-        for step in self._steps:
-            images = step.apply(images, step.draw(rng, len(images)))
-        if self._mixer is None:
+        for step in self.steps:
+            images = step.apply(images, step.draw(visit))
+        if self.mixer is None:
             return images, labels
-        return self._mixer.apply(images, labels, self._classes, self._mixer.draw(rng, images.shape[:3]))
+        return self.mixer.apply(images, labels, self.classes, self.mixer.draw(visit))
 
 
 def _steps(config: Augmentation, fill: tuple[int, int, int]):  # type: ignore[no-untyped-def]
     if config.crop:
-        yield geometry.Crop(config.crop.padding)
+        yield geometry.Crop(config.crop.padding, config.crop.border)
     if config.flip:
-        yield geometry.Flip(config.flip.probability)
+        yield geometry.Flip(config.flip.probability, config.flip.alternate)
     # albumentations takes seconds to import: only those who use it pay.
     if config.randaug or config.trivialaug:
         from cifar.augment import policies

@@ -9,6 +9,7 @@ import albumentations as A
 import cv2
 import numpy as np
 
+from cifar.augment.visit import Visit
 from cifar.config import IMAGE_SIZE
 from cifar.errors import UserError, nearest
 
@@ -36,9 +37,9 @@ class Custom:
                     f"size and type (normalisation is the network's first layer)."
                 )
 
-    def draw(self, rng: np.random.Generator, batch: int) -> int:
+    def draw(self, visit: Visit) -> int:
         """A seed for the batch."""
-        return int(rng.integers(2**31))
+        return int(visit.rng.integers(2**31))
 
     def apply(self, images: np.ndarray, draws: int) -> np.ndarray:
         with _SEEDED:  # another thread's batch would go on with this one's random numbers

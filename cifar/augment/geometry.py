@@ -1,22 +1,30 @@
 """Crop, flip and cutout on whole batches, uint8 [B, H, W, 3], with NumPy."""
 
+from functools import lru_cache
+from typing import Literal
+
 import numpy as np
+
+from cifar.augment.visit import Visit
+
+_SIDES = 3  # the stream of random numbers that alternating flips start from (those of data/batches.py are 0 to 2)
 
 
 class Crop:
-    """Pad with black by `padding` pixels on every side, then cut a window of the old size at a random place."""
+    """Pad by `padding` pixels on every side, with black or with what the edge mirrors, then cut a window of the old size
+    at a random place."""
 
-    def __init__(self, padding: int):
-        self._padding = padding
+    def __init__(self, padding: int, border: Literal["black", "reflect"]):
+        self.padding = padding
+        self.border = border
 
-    def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+    def draw(self, visit: Visit) -> np.ndarray:
         """Top and left of each window, [B, 2]."""
-        return rng.integers(0, 2 * self._padding + 1, (batch, 2))
+        return visit.rng.integers(0, 2 * self.padding + 1, (len(visit), 2))
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        p, (batch, height, width, channels) = self._padding, images.shape
-        padded = np.zeros((batch, height + 2 * p, width + 2 * p, channels), images.dtype)
-        padded[:, p : p + height, p : p + width] = images
+        p, (_, height, width, _) = self.padding, images.shape
+        padded = np.pad(images, ((0, 0), (p, p), (p, p), (0, 0)), "constant" if self.border == "black" else "reflect")
         out = np.empty_like(images)
         # A loop, because each copy is of whole rows; one gather for all windows would move the bytes one by one.
         for i, (top, left) in enumerate(draws.tolist()):
@@ -25,14 +33,19 @@ class Crop:
 
 
 class Flip:
-    """Mirror each image left to right with a probability."""
+    """Mirror each image left to right with a probability; or draw so for the first epoch only, and turn each image in
+    every epoch after it, so that two epochs show both sides of each (arXiv:2404.00498, section 3.6)."""
 
-    def __init__(self, probability: float):
+    def __init__(self, probability: float, alternate: bool):
         self._probability = probability
+        self._alternate = alternate
 
-    def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+    def draw(self, visit: Visit) -> np.ndarray:
         """Which images are mirrored, bool [B]."""
-        return rng.random(batch) < self._probability
+        if not self._alternate:
+            return visit.rng.random(len(visit)) < self._probability
+        sides = _sides(visit.seed, 1 << int(visit.rows.max()).bit_length())
+        return (sides[visit.rows] < self._probability) ^ (visit.epoch % 2 == 1)
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
         pixels = images.view(np.dtype((np.void, images.shape[-1])))[..., 0]  # one element a pixel
@@ -40,21 +53,27 @@ class Flip:
         return images
 
 
+@lru_cache(maxsize=2)
+def _sides(seed: int, images: int) -> np.ndarray:
+    """A number 0..1 for each image of a data set; the same for one image however many there are."""
+    return np.random.Generator(np.random.Philox(key=[seed, _SIDES])).random(images)
+
+
 class Cutout:
     """A square of one colour; its centre is anywhere in the image, so that a part of it may fall outside."""
 
     def __init__(self, size: int, fill: tuple[int, int, int]):
-        self._size = size
-        self._fill = np.array(fill, np.uint8)
+        self.size = size
+        self.fill = np.array(fill, np.uint8)
 
-    def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+    def draw(self, visit: Visit) -> np.ndarray:
         """Row and column of each centre as a fraction of the image, [B, 2]."""
-        return rng.random((batch, 2))
+        return visit.rng.random((len(visit), 2))
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
         _, height, width, _ = images.shape
-        starts = (draws * (height, width)).astype(int) - self._size // 2
-        ends = starts + self._size
+        starts = (draws * (height, width)).astype(int) - self.size // 2
+        ends = starts + self.size
         for i, ((top, left), (bottom, right)) in enumerate(zip(starts.clip(0).tolist(), ends.tolist(), strict=True)):
-            images[i, top:bottom, left:right] = self._fill
+            images[i, top:bottom, left:right] = self.fill
         return images

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifar.augment.visit import Visit
 from cifar.config import CutMix, Mixup
 
 
@@ -26,9 +27,9 @@ class Mixer:
         self._mixup = mixup
         self._cutmix = cutmix
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Draws:
-        """Draws for images [B, H, W, …]."""
-        batch = shape[0]
+    def draw(self, visit: Visit) -> Draws:
+        """The random numbers for a batch."""
+        rng, batch = visit.rng, len(visit)
         cut = rng.random() < 0.5
         if self._mixup is None or self._cutmix is None:
             cut = self._mixup is None

@@ -17,6 +17,7 @@ import albumentations as A
 import cv2
 import numpy as np
 
+from cifar.augment.visit import Visit
 from cifar.config import IMAGE_SIZE
 
 LEVELS = 31  # strengths 0..30
@@ -135,9 +136,9 @@ class _Policy:
         self._level = level  # None: each image draws its own
         self._table = [transforms(op, span) for op, span in zip(OPERATIONS, spans, strict=True)]
 
-    def draw(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+    def draw(self, visit: Visit) -> np.ndarray:
         """(operation, level, sign) of each, int [B, operations, 3]."""
-        shape = (batch, self._operations)
+        rng, shape = visit.rng, (len(visit), self._operations)
         drawn = rng.integers(0, LEVELS, shape)
         levels = drawn if self._level is None else np.full(shape, self._level)
         return np.stack([rng.integers(0, len(OPERATIONS), shape), levels, rng.integers(0, 2, shape)], axis=-1)

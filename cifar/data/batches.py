@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from cifar.augment import Pipeline
+from cifar.augment.visit import Visit
 from cifar.data import Subset
 
 ORDER, AUGMENTATION, WEIGHTS = 0, 1, 2  # independent streams of random numbers
@@ -42,8 +43,8 @@ class TrainingBatches:
             raise IndexError(step)
         epoch, index = divmod(step, self.steps_per_epoch)
         rows = self.order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        rng = generator(self._seed, AUGMENTATION, epoch, index)
-        return self._pipeline(self._subset.images[rows], self._subset.labels[rows], rng)
+        visit = Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._seed)
+        return self._pipeline(self._subset.images[rows], self._subset.labels[rows], visit)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """What `order` remembers: the subset's indices in the order in which an epoch takes them."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from visits import visit
 
 from cifar.augment.custom import Custom
 from cifar.errors import UserError
@@ -67,9 +68,9 @@ def test_each_image_of_a_batch_has_its_own_draw(transforms):
 
 def test_each_batch_has_its_own_seed():
     step, rng = Custom(NESTED), np.random.default_rng(0)
-    seeds = [step.draw(rng, 8) for _ in range(100)]
+    seeds = [step.draw(visit(0, 8, rng=rng)) for _ in range(100)]
     assert len(set(seeds)) == 100
-    assert seeds[0] == step.draw(np.random.default_rng(0), 8)
+    assert seeds[0] == step.draw(visit(0, 8))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from visits import visit
 
 from cifar.augment.mixing import Draws, Mixer
 from cifar.config import CutMix, Mixup
@@ -12,7 +13,7 @@ LABELS = RNG.integers(0, CLASSES, BATCH)
 
 def draw(mixup=None, cutmix=None, seed=0, batch=BATCH):
     mixer = Mixer(mixup and Mixup(alpha=mixup), cutmix and CutMix(alpha=cutmix))
-    return mixer.draw(np.random.default_rng(seed), (batch, SIDE, SIDE))
+    return mixer.draw(visit(seed, batch))
 
 
 def expected_labels(share, partner):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from visits import visit
 
 from cifar.augment import Pipeline
 from cifar.augment.geometry import Crop, Flip
@@ -15,7 +16,7 @@ FILL = (1, 2, 3)
 
 def run(seed=0, images=IMAGES, **steps):
     pipeline = Pipeline(Augmentation.model_validate({"name": "test", **steps}), CLASSES, FILL)
-    return pipeline(images.copy(), LABELS.copy(), np.random.default_rng(seed))
+    return pipeline(images.copy(), LABELS.copy(), visit(seed, len(images)))
 
 
 def test_no_steps_change_nothing():
@@ -27,10 +28,10 @@ def test_no_steps_change_nothing():
 
 def test_crop_comes_before_flip_and_each_draws_in_turn():
     images, _ = run(crop={"padding": 4}, flip={"probability": 0.5})
-    rng = np.random.default_rng(0)
-    crop, flip = Crop(4), Flip(0.5)
-    cropped = crop.apply(IMAGES.copy(), crop.draw(rng, BATCH))
-    np.testing.assert_array_equal(images, flip.apply(cropped, flip.draw(rng, BATCH)))
+    turn = visit(0, BATCH)
+    crop, flip = Crop(4, "black"), Flip(0.5, alternate=False)
+    cropped = crop.apply(IMAGES.copy(), crop.draw(turn))
+    np.testing.assert_array_equal(images, flip.apply(cropped, flip.draw(turn)))
 
 
 def test_albumentations_come_after_crop_and_before_cutout():

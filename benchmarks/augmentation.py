@@ -52,7 +52,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     images = pieces()
-    basic = ours(images, crop=Crop(padding=4), flip=Flip(probability=0.5))  # sets NO_ALBUMENTATIONS_UPDATE
+    basic = ours(
+        images, crop=Crop(padding=4, border="black"), flip=Flip(probability=0.5, alternate=False)
+    )  # sets NO_ALBUMENTATIONS_UPDATE
     import albumentations as A
 
     per_image = A.Compose([A.Pad(padding=4), A.RandomCrop(32, 32), A.HorizontalFlip(p=0.5)])

@@ -2,8 +2,8 @@
 
     python benchmarks/processor.py [cnn] [resnet18] [vit_tiny] [speednet] …
 
-Every variant is a bare loop in a process of its own. Without more words it is float32 in channels-last order, with freed
-memory kept in the process (cifar/backends/memory.py) and one thread a core.
+Every variant is a bare loop in a process of its own. Without more words it is float32 in channels-last order, with
+freed memory kept in the process (cifar/backends/memory.py) and one thread a core.
 
 bf16          autocast to bf16
 given_back    freed memory given back to the system, as glibc does of itself
@@ -64,7 +64,8 @@ def rate(name: str, variant: str) -> float:
         loss.backward()
         update.step()
 
-    step(), step()
+    for _ in range(2):
+        step()
     started, steps = time.perf_counter(), 0
     while time.perf_counter() - started < SECONDS:
         step()

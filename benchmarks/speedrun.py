@@ -8,9 +8,9 @@ plain  the loop of airbench94_muon.py (KellerJordan/cifar10-airbench, arXiv:2404
        every epoch, batches gathered from that copy, the test set evaluated after every epoch, test-time augmentation at
        the end
 
-Both train on the same images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), each in a process of its own, in
-turns. Seconds are of training and evaluation, without imports and reading the data; `loop` leaves out what plain spends
-on evaluating after each epoch, as its authors do."""
+Both train on the same images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), each in a process of its own,
+in turns. Seconds are of training and evaluation, without imports and reading the data; `loop` leaves out what plain
+spends on evaluating after each epoch, as its authors do."""
 
 import argparse
 import json

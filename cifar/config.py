@@ -24,6 +24,7 @@ from cifar.errors import UserError, nearest
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE_SIZE = 32  # pixels a side, of every data set here
+SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
 VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -271,6 +272,7 @@ class Lightning(Section):
     devices: PositiveInt = Field(description="processes of data-parallel training")
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="processes that prepare batches")
     compile: bool = Field(description="torch.compile the network")
+    profile: bool = Field(description="find out where the time goes")
 
     @property
     def label(self) -> str:
@@ -285,6 +287,7 @@ class Keras(Section):
     device: Literal["auto", "cpu", "gpu"]
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="threads that prepare batches")
     compile: Literal["auto"] | bool = Field(description="compile the training step: XLA, or torch.compile")
+    profile: bool = Field(description="find out where the time goes")
 
     @property
     def label(self) -> str:
@@ -308,6 +311,13 @@ class Data(Section):
         if self.name != "digits" and not self.root:
             raise ValueError(f"{self.name} needs data.root, the folder that holds it (or set CIFAR_DATA_DIR)")
         return self
+
+
+class Evaluation(Section):
+    """When the network is validated, and how it is tested."""
+
+    validate_every: PositiveInt = Field(description="epochs from one validation to the next")
+    tta: Literal["none", "flip", "flip_shift"] = Field(description="views of each test image that are averaged")
 
 
 class Wandb(Section):
@@ -350,6 +360,7 @@ class Config(Section):
     label_smoothing: BelowOne
     clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
     ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
+    evaluation: Evaluation
     study: FileName
     runs_dir: Annotated[str, Field(min_length=1)]
     on_existing: Literal["resume", "skip", "rerun", "fail"]
@@ -380,6 +391,10 @@ class Config(Section):
                 )
         return self
 
+    def validates(self, epoch: int) -> bool:
+        """Whether validation follows on an epoch (0-based): always on the last."""
+        return (epoch + 1) % self.evaluation.validate_every == 0 or epoch + 1 == self.epochs
+
     @property
     def run_name(self) -> str:
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
@@ -388,7 +403,7 @@ class Config(Section):
             exclude={
                 **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker", "sweep"), True),
                 "data": {"root"},
-                "backend": {"workers"},
+                "backend": {"workers", "profile"},
             }
         )
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]

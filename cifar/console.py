@@ -53,7 +53,7 @@ def logged_to(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def native_messages_dropped() -> Iterator[None]:
     """Keep what C++ code writes to stderr from the console: when it is imported, TensorFlow greets its developers,
-    whatever its log level."""
+    whatever its log level, and PyTorch's profiler tells of its start, its stop and of GPUs that are not there."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:

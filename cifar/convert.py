@@ -1,13 +1,14 @@
 """A trained network carried from one framework to the other, in a run folder of its own."""
 
 import dataclasses
+import functools
 import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cifar import backends, data, isolation
+from cifar import backends, data, isolation, views
 from cifar.backends import Weights
 from cifar.config import Backend, Config, from_yaml, to_yaml
 from cifar.errors import UserError
@@ -66,7 +67,7 @@ def _in_float32(config: Config) -> Config:
 def _take(config: Config, folder: Path) -> tuple[Weights, np.ndarray]:
     """The run's weights, and the test logits they give in its own framework."""
     backend, splits, source = backends.load(config.backend), data.load(config.data), RunFolder(folder)
-    return backend.take(config, splits, source), backend.predict(config, splits, source, splits.test.images)
+    return backend.take(config, splits, source), _logits(backend, config, splits, source)
 
 
 def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, np.ndarray]:
@@ -74,7 +75,13 @@ def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, np.ndarra
     backend, splits, target = backends.load(config.backend), data.load(config.data), RunFolder(folder)
     plan = backend.plan(config, len(splits.class_names))
     backend.put(config, splits, target, weights)
-    return plan.device, backend.predict(config, splits, target, splits.test.images)
+    return plan.device, _logits(backend, config, splits, target)
+
+
+def _logits(backend: backends.Backend, config: Config, splits: data.Splits, folder: RunFolder) -> np.ndarray:
+    """As the run's own test has them."""
+    predict = functools.partial(backend.predict, config, splits, folder)
+    return views.averaged(predict, splits.test.images, config.evaluation.tta)[0]
 
 
 def _finish(

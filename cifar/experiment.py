@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import signal
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, plots, samples, tracking
+from cifar import backends, console, data, plots, samples, tracking, views
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
@@ -22,7 +23,7 @@ from cifar.evaluation import evaluate
 from cifar.report import summary
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import Recorder, check_complete, read_metrics
+from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
 from cifar.tracking import NoTracker, Tracker
 
 log = logging.getLogger(__name__)
@@ -147,9 +148,10 @@ def _train_and_test(
         backend.fit(config, splits, folder, recorder)
     rows = read_metrics(folder.metrics)
     check_complete(rows, config.epochs, folder.metrics)
-    best = max(rows, key=lambda row: row["val/acc"])
+    best = best_epoch(rows)
     started = time.perf_counter()
-    logits = backend.predict(config, splits, folder, splits.test.images)
+    predict = functools.partial(backend.predict, config, splits, folder)
+    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation.tta)
     seconds = time.perf_counter() - started
     labels = np.asarray(splits.test.labels)
     evaluation = evaluate(logits, labels)
@@ -160,6 +162,7 @@ def _train_and_test(
     training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
     return {
         **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
+        **({} if one_view is logits else {"test/acc_one_view": float((one_view.argmax(1) == labels).mean())}),
         "val/acc": best["val/acc"],
         "best_epoch": int(best["epoch"]),
         "epochs": len(rows),

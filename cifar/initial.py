@@ -13,6 +13,7 @@ from cifar.data.batches import WEIGHTS, generator
 Shapes = dict[str, tuple[int, ...]]
 
 WHITENING_IMAGES = 5000
+EMPTY = 1e-9  # variance of normalised pixels
 
 
 def of_run(config: Config, shapes: Shapes, splits: Splits) -> dict[str, np.ndarray]:
@@ -30,15 +31,21 @@ def whitening(splits: Splits, size: int, epsilon: float = 5e-4) -> np.ndarray:
     They are the eigenvectors of the patches' second moments, each divided by the root of its eigenvalue plus `epsilon`
     (arXiv:2404.00498, section 3.1)."""
     images = splits.train.images[splits.train.indices[:WHITENING_IMAGES]]
-    moments, count = np.zeros((3 * size * size,) * 2), 0
+    sums, products, count = np.zeros(3 * size * size), np.zeros((3 * size * size,) * 2), 0
+    # Of whole numbers, so that sums are exact: eigenvectors of almost equal eigenvalues change with every rounding.
     for part in np.array_split(images, -(-len(images) // 500)):  # all at once would take gigabytes
-        pixels = ((part - np.float32(splits.mean)) / np.float32(splits.std)).astype(np.float32)
-        patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size), axis=(1, 2))
-        rows = patches.reshape(-1, 3 * size * size)
-        moments += rows.T @ rows
-        count += len(rows)
-    eigenvalues, eigenvectors = np.linalg.eigh(moments / count)
-    filters = (eigenvectors / np.sqrt(eigenvalues + epsilon)).T.reshape(-1, 3, size, size).astype(np.float32)
+        patches = np.lib.stride_tricks.sliding_window_view(part, (size, size), axis=(1, 2))
+        pixels = patches.reshape(-1, 3 * size * size).astype(np.float64)
+        sums += pixels.sum(0)
+        products += pixels.T @ pixels
+        count += len(pixels)
+    mean, std = (np.repeat(values, size * size) for values in (splits.mean, splits.std))
+    shifted = np.outer(sums, mean) / count
+    moments = (products / count - shifted - shifted.T + np.outer(mean, mean)) / np.outer(std, std)
+    eigenvalues, eigenvectors = np.linalg.eigh(moments)
+    # Along some directions grey images do not differ; a filter would make the noise of rounding large.
+    scales = np.where(eigenvalues > EMPTY, 1 / np.sqrt(np.maximum(eigenvalues, EMPTY) + epsilon), 0)
+    filters = (eigenvectors * scales).T.reshape(-1, 3, size, size).astype(np.float32)
     return np.concatenate([filters, -filters])
 
 

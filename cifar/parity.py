@@ -20,6 +20,7 @@ from cifar.runs.recorder import Recorder, read_metrics
 from cifar.tracking import NoTracker
 
 STEPS = 20
+_RATES = ("lr", "bias_lr", "head_lr")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,10 @@ def proof(config: Config) -> Config:
     changes = {
         "model": model | still,
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
-        "optimizer": config.optimizer.model_dump() | {"lr": config.optimizer.lr * classes / config.batch_size},
+        "optimizer": {
+            name: value * classes / config.batch_size if name in _RATES else value
+            for name, value in config.optimizer.model_dump().items()
+        },
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
         "backend": config.backend.model_dump() | {"device": "cpu"},
         "precision": "fp64",

@@ -1,5 +1,6 @@
 """The pictures of a run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -30,8 +31,7 @@ def curves(rows: Sequence[Row], path: Path) -> None:
     marker = "o" if len(rows) < 30 else None
     for axis, metric, title in ((axes[0], "loss", "Loss"), (axes[1], "acc", "Accuracy")):
         for part, label, colour in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
-            values = [row[f"{part}/{metric}"] for row in rows]
-            axis.plot(epochs, values, color=colour, label=label, marker=marker, markersize=4)
+            axis.plot(*_measured(rows, f"{part}/{metric}"), color=colour, label=label, marker=marker, markersize=4)
         axis.set_title(title)
         axis.legend(frameon=False)
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -48,12 +48,9 @@ def runs_together(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
     """Loss and accuracy of several runs by epoch: a colour a run; training dashed, validation solid."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for (name, rows), colour in zip(runs.items(), cycle(SERIES), strict=False):
-        epochs = [row["epoch"] for row in rows]
         for axis, metric in zip(axes, ("loss", "acc"), strict=True):
-            axis.plot(epochs, [row[f"train/{metric}"] for row in rows], color=colour, linestyle="--", alpha=0.7)
-            axis.plot(
-                epochs, [row[f"val/{metric}"] for row in rows], color=colour, label=name, marker="o", markersize=4
-            )
+            axis.plot(*_measured(rows, f"train/{metric}"), color=colour, linestyle="--", alpha=0.7)
+            axis.plot(*_measured(rows, f"val/{metric}"), color=colour, label=name, marker="o", markersize=4)
     for axis, title in zip(axes, ("Loss", "Accuracy"), strict=True):
         axis.set_title(f"{title} (dashed: training, solid: validation)")
         axis.set_xlabel("epoch")
@@ -95,7 +92,7 @@ def group_curves(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], 
     )
     for axis, (title, members) in zip(axes[0], panels.items(), strict=True):
         for number, (label, runs) in enumerate(members.items()):
-            values = np.array([run for run in runs if len(run) == max(map(len, runs))])
+            values = np.array([run for run in runs if len(run) == max(map(len, runs))], float)
             epochs = np.arange(1, values.shape[1] + 1)
             colour, dashes = SERIES[number % len(SERIES)], ("-", "--", ":")[number // len(SERIES) % 3]
             axis.plot(epochs, values.mean(0), color=colour, linestyle=dashes, label=label, marker="o", markersize=3)
@@ -106,6 +103,12 @@ def group_curves(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], 
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, fontsize=8)
     _save(figure, path)
+
+
+def _measured(rows: Sequence[Row], name: str) -> tuple[list[float], list[float]]:
+    """(epochs, values) of the epochs in which there is a value."""
+    points = [(row["epoch"], row[name]) for row in rows if not math.isnan(row[name])]
+    return [epoch for epoch, _ in points], [value for _, value in points]
 
 
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:

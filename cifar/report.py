@@ -10,7 +10,7 @@ def summary(folder: RunFolder, result: dict[str, Any]) -> str:
     classes = zip(result["class_names"], result["test/per_class_accuracy"], strict=True)
     worst = sorted((accuracy, name) for name, accuracy in classes if accuracy is not None)[:3]
     lines = {
-        "test accuracy": f"{result['test/acc']:.2%}",
+        "test accuracy": f"{result['test/acc']:.2%}{_one_view(result)}",
         "test loss": f"{result['test/loss']:.4f}",
         "calibration error": f"{result['test/calibration_error']:.2%}",
         "hardest classes": ", ".join(f"{name} {accuracy:.1%}" for accuracy, name in worst),
@@ -24,3 +24,8 @@ def summary(folder: RunFolder, result: dict[str, Any]) -> str:
     }
     width = max(map(len, lines))
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in lines.items())
+
+
+def _one_view(result: dict[str, Any]) -> str:
+    alone = result.get("test/acc_one_view")
+    return "" if alone is None else f" ({alone:.2%} without test-time augmentation)"

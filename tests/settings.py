@@ -31,6 +31,7 @@ PARAMETERS = {
     "wrn16_4": 2_748_890,
     "vit_tiny": 5_362_762,
     "vit_small": 21_342_346,
+    "speednet": 1_972_792,
 }
 
 # A network for Keras that is trained for a few steps.

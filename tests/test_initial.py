@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_sample_images
 
 from cifar import initial
 from cifar.backends.lightning import model, weights
+from cifar.data import Splits, Subset
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small")
 
@@ -28,6 +30,45 @@ def test_weights_are_distributed_as_pytorch_and_timm_distribute_them(config, nam
         # A uniform distribution ends at 1.7 deviations; a normal one of this size goes on.
         if expected.size > 400:
             assert (np.abs(found).max() / found.std() < 1.8) == (np.abs(expected).max() / expected.std() < 1.8), key
+
+
+def splits_of(images):
+    """All of `images` are training images; mean and deviation are theirs."""
+    pixels = images.reshape(-1, 3).astype(float)
+    subset = Subset(images, np.zeros(len(images), np.int64), np.arange(len(images)))
+    return Splits(subset, subset, subset, ("a",), tuple(pixels.mean(0)), tuple(pixels.std(0)), "")
+
+
+def test_whitened_patches_are_uncorrelated_and_of_one_variance():
+    """Patches of photographs, by the obvious program; each filter's negative comes with it."""
+    photograph = load_sample_images().images[0][: 13 * 32, : 20 * 32]
+    images = np.ascontiguousarray(photograph.reshape(13, 32, 20, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3))
+    splits = splits_of(images)
+    filters = initial.whitening(splits, size=2, epsilon=0.0)
+    assert (filters.shape, filters.dtype) == ((24, 3, 2, 2), np.float32)
+    np.testing.assert_array_equal(filters[12:], -filters[:12])
+    normalised = ((images - np.array(splits.mean)) / np.array(splits.std)).transpose(0, 3, 1, 2)
+    patches = [normalised[:, :, y : y + 2, x : x + 2].reshape(-1, 12) for y in range(31) for x in range(31)]
+    whitened = np.concatenate(patches) @ filters[:12].reshape(12, 12).T
+    np.testing.assert_allclose(whitened.T @ whitened / len(whitened), np.eye(12), atol=1e-3)
+
+
+def test_whitening_takes_images_in_which_patches_cannot_differ():
+    filters = initial.whitening(
+        splits_of(np.full((4, 32, 32, 3), 7, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None]), 2
+    )
+    assert np.isfinite(filters).all()
+
+
+def test_speednets_convolutions_start_as_identities(config):
+    chosen = config("model=speednet").model
+    kernel = initial.weights(chosen, {"stages.0.conv1.weight": (8, 3, 3, 3)}, seed=0)["stages.0.conv1.weight"]
+    torch_like = np.zeros((3, 3, 3, 3))
+    torch_like[range(3), range(3), 1, 1] = 1
+    np.testing.assert_array_equal(kernel[:3], torch_like)
+    assert kernel[3:].std() > 0.05
+    head = initial.weights(chosen, {"fc.weight": (10, 256)}, seed=0)["fc.weight"]
+    assert abs(head.std() * 256 - 1) < 0.05
 
 
 def test_weights_depend_on_seed_and_name_alone(config):

@@ -11,8 +11,8 @@ _SIDES = 3  # the stream of random numbers that alternating flips start from (th
 
 
 class Crop:
-    """Pad by `padding` pixels on every side, with black or with what the edge mirrors, then cut a window of the old size
-    at a random place."""
+    """Pad by `padding` pixels on every side, with black or with what the edge mirrors, then cut a window of the old
+    size at a random place."""
 
     def __init__(self, padding: int, border: Literal["black", "reflect"]):
         self.padding = padding

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from cifar.compare.gather import Run
 from cifar.errors import UserError, nearest
-from cifar.runs.recorder import COLUMNS
+from cifar.runs.recorder import COLUMNS, best_epoch
 
 DEFAULT = "test/acc"
 
@@ -43,7 +43,7 @@ class Metric:
         run is finished."""
         if run.finished or not self.name.startswith(("train/", "val/")) or not run.rows:
             return None
-        value = max(run.rows, key=lambda row: row["val/acc"])[self.name]
+        value = best_epoch(run.rows)[self.name]
         return value if math.isfinite(value) else None
 
 

@@ -29,6 +29,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.metrics = path / "metrics.csv"
         self.plots = path / "plots"
+        self.profile = path / "profile"
         self.log = path / "log.txt"
         self.output = path / "output.txt"
 

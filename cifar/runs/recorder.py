@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -25,14 +26,15 @@ class Sink(Protocol):
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of metrics.csv; a last line that was cut short by a crash is left out."""
+    """The rows of metrics.csv, with NaN for what was not measured; a last line that was cut short by a crash is left
+    out."""
     if not path.exists():
         return []
     rows = []
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             try:
-                rows.append({name: float(row[name]) for name in COLUMNS})
+                rows.append({name: math.nan if row[name] == "" else float(row[name]) for name in COLUMNS})
             except (TypeError, ValueError):
                 break
     return rows
@@ -42,6 +44,12 @@ def check_complete(rows: list[Row], epochs: int, path: Path) -> None:
     """Raises UserError unless there is a row for each of the first `epochs` epochs."""
     if [row["epoch"] for row in rows] != list(range(1, epochs + 1)):
         raise UserError(f"{path} lacks some of the first {epochs} epochs; on_existing=rerun starts the run over.")
+
+
+def best_epoch(rows: list[Row]) -> Row:
+    """The first of the epochs with the highest validation accuracy, whose weights are kept; one of `rows` if none was
+    validated."""
+    return max(rows, key=lambda row: -math.inf if math.isnan(row["val/acc"]) else row["val/acc"])
 
 
 class Recorder:
@@ -64,7 +72,7 @@ class Recorder:
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows({**row, "epoch": int(row["epoch"])} for row in kept)
+            writer.writerows({**_written(row), "epoch": int(row["epoch"])} for row in kept)
         temporary.replace(self._path)
         self._bar = tqdm(
             total=self._epochs * self._images_per_epoch,
@@ -90,7 +98,8 @@ class Recorder:
         self._trained = time.perf_counter()
 
     def epoch_done(self, epoch: int, lr: float, metrics: Row) -> None:
-        """`metrics`: train/loss, train/acc, val/loss, val/acc. `lr`: of the epoch's last step."""
+        """`metrics`: train/loss, train/acc, val/loss, val/acc, the last two NaN if there was no validation. `lr`: of
+        the epoch's last step."""
         row = {
             "epoch": epoch + 1,
             **metrics,
@@ -99,19 +108,29 @@ class Recorder:
             "seconds": time.perf_counter() - self._started,
         }
         with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow(row)
+            csv.DictWriter(file, COLUMNS).writerow(_written(row))
             file.flush()
             os.fsync(file.fileno())
+        self._tell(row)
+        self._sink.log({name: value for name, value in row.items() if not math.isnan(value)})
+
+    def _tell(self, row: Row) -> None:
+        validated = not math.isnan(row["val/acc"])
+        measured = [f"{part} loss {row[f'{part}/loss']:.4f} acc {row[f'{part}/acc']:.4f}" for part in ("train", "val")]
         log.info(
-            "epoch %*d/%d  train loss %.4f acc %.4f  val loss %.4f acc %.4f  lr %.2g  %s images/s",
+            "epoch %*d/%d  %s  lr %.2g  %s images/s",
             len(str(self._epochs)),
-            epoch + 1,
+            int(row["epoch"]),
             self._epochs,
-            *(row[name] for name in ("train/loss", "train/acc", "val/loss", "val/acc", "lr")),
+            "  ".join(measured if validated else measured[:1]),
+            row["lr"],
             f"{row['images_per_second']:,.0f}",
         )
-        self._sink.log(row)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _written(row: Row) -> dict[str, float | str]:
+    return {name: "" if math.isnan(value) else value for name, value in row.items()}

@@ -13,9 +13,18 @@ LAST, BEST = "last.npz", "best.keras"
 _PROGRESS = "progress"  # epochs done, best validation accuracy
 
 
-def save(path: Path, variables: list[keras.Variable], epochs: int, best: float) -> None:
-    """Everything that training goes on from: `variables` in their order, and how far it has come."""
-    arrays = {f"{i} {v.path}": keras.ops.convert_to_numpy(v) for i, v in enumerate(variables)}
+def snapshot(variables: list[keras.Variable]) -> dict[str, np.ndarray]:
+    """Copies of what the variables are now, in their order."""
+    return {f"{i} {v.path}": _copy(v) for i, v in enumerate(variables)}
+
+
+def _copy(variable: keras.Variable) -> np.ndarray:
+    array = keras.ops.convert_to_numpy(variable)
+    return array if array.flags.owndata else array.copy()  # PyTorch's are views of the variable
+
+
+def save(path: Path, arrays: dict[str, np.ndarray], epochs: int, best: float) -> None:
+    """Everything that training goes on from: a snapshot of its variables, and how far it has come."""
     temporary = path.with_suffix(".npz.new")
     with temporary.open("wb") as file:
         np.savez(file, **{_PROGRESS: np.array([epochs, best]), **arrays})
@@ -44,6 +53,21 @@ def save_network(path: Path, network: keras.Model) -> None:
     temporary = path.with_name(f".{path.stem}.new.keras")  # Keras insists on the suffix
     network.save(temporary)
     _put(temporary, path)
+
+
+class Twin:
+    """A second network like the one that is trained, for what is to be saved while that one is trained further."""
+
+    def __init__(self, network: keras.Model):
+        with keras.device("cpu:0"):
+            self._network = keras.models.clone_model(network)
+
+    def save(self, path: Path, arrays: dict[str, np.ndarray]) -> None:
+        """Save the network with the variables of a snapshot."""
+        with keras.device("cpu:0"):
+            for variable, array in zip(self._network.variables, arrays.values(), strict=True):
+                variable.assign(array)
+            save_network(path, self._network)
 
 
 def load_network(path: Path) -> keras.Model:

@@ -1,6 +1,9 @@
 """Train with Keras's `fit`, from the last checkpoint if there is one."""
 
 import contextlib
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +12,8 @@ import numpy as np
 from cifar.augment import Pipeline
 from cifar.backends.keras import checkpoints, hardware, loader, module
 from cifar.backends.keras.module import Classifier
+from cifar.backends.keras.profile import profiled
+from cifar.backends.writer import Writer
 from cifar.config import Config
 from cifar.data import Splits
 from cifar.data.batches import TrainingBatches
@@ -44,7 +49,9 @@ class _Report(keras.callbacks.Callback):
         self._recorder.training_done()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        metrics = {ours: float(logs[theirs]) for theirs, ours in _NAMES.items()}
+        if "val_loss" not in logs:
+            self._recorder.training_done()
+        metrics = {ours: float(logs.get(theirs, math.nan)) for theirs, ours in _NAMES.items()}
         self._recorder.epoch_done(epoch, self.model.last_learning_rate, metrics)
 
     def _check(self, loss: float, step: int) -> None:
@@ -68,20 +75,25 @@ class _Averages(keras.callbacks.Callback):
 
 
 class _Checkpoints(keras.callbacks.Callback):
-    """Writes the best network by validation accuracy, then the last state, at the end of an epoch."""
+    """Keeps the best network by validation accuracy, then the last state, at the end of an epoch."""
 
-    def __init__(self, classifier: Classifier, folder: RunFolder, best: float):
+    def __init__(self, classifier: Classifier, folder: RunFolder, best: float, writer: Writer):
         super().__init__()
         self._classifier = classifier
+        self._twin = checkpoints.Twin(classifier.network)
         self._folder = folder.checkpoints
         self._best = best
+        self._writer = writer
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if logs["val_accuracy"] > self._best:
+        if logs.get("val_accuracy", -1.0) > self._best:
             self._best = float(logs["val_accuracy"])
             with self._classifier.averaged():
-                checkpoints.save_network(self._folder / checkpoints.BEST, self._classifier.network)
-        checkpoints.save(self._folder / checkpoints.LAST, self._classifier.state, epoch + 1, self._best)
+                self._keep(self._classifier.network.variables, self._twin.save, self._folder / checkpoints.BEST)
+        self._keep(self._classifier.state, checkpoints.save, self._folder / checkpoints.LAST, epoch + 1, self._best)
+
+    def _keep(self, variables: list[keras.Variable], save: Callable[..., None], path: Path, *progress: float) -> None:
+        self._writer.save(lambda: checkpoints.snapshot(variables), lambda arrays: save(path, arrays, *progress))
 
 
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
@@ -95,20 +107,24 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     trained = module.build(config, splits, len(batches))
     epochs_done, best = 0, -1.0
     if (folder.checkpoints / checkpoints.LAST).exists():
-        checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before anything else
+        if (folder.checkpoints / checkpoints.BEST).exists():  # only after the first validation
+            checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before all else
         epochs_done, best = checkpoints.restore(folder.checkpoints / checkpoints.LAST, trained.state)
     training = loader.training(config, batches)
-    trained.fit(
-        training,
-        validation_data=loader.evaluation(splits.validation),
-        epochs=config.epochs,
-        initial_epoch=epochs_done,
-        shuffle=False,  # the batches have their order
-        callbacks=[
-            loader.Order(training),
-            _Report(recorder, epochs_done, config),
-            _Averages(trained),
-            _Checkpoints(trained, folder, best),
-        ],
-        verbose=0,
-    )
+    with profiled(config, folder, training) as (watched, profile), Writer() as writer:
+        trained.fit(
+            watched,
+            validation_data=loader.evaluation(splits.validation),
+            validation_freq=[epoch + 1 for epoch in range(config.epochs) if config.validates(epoch)],
+            epochs=config.epochs,
+            initial_epoch=epochs_done,
+            shuffle=False,  # the batches have their order
+            callbacks=[
+                loader.Order(training),
+                _Report(recorder, epochs_done, config),
+                _Averages(trained),
+                *profile,
+                _Checkpoints(trained, folder, best, writer),
+            ],
+            verbose=0,
+        )

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from cifar.config import IMAGE_SIZE, VIT_WIDTHS, Cnn, Model, ResNet, VisionTransformer
+from cifar.config import IMAGE_SIZE, SPEEDNET_KEEPS, VIT_WIDTHS, Cnn, Model, ResNet, SpeedNet, VisionTransformer
 
 Tensor = Any  # of whichever engine
 
@@ -55,6 +55,8 @@ def _body(model: Model, classes: int, x: Tensor) -> Tensor:
             return _resnet(model, classes, x)
         case VisionTransformer():
             return _vision_transformer(model, classes, x)
+        case SpeedNet():
+            return _speednet(model, classes, x)
     raise AssertionError("the config lets nothing else through")
 
 
@@ -160,6 +162,36 @@ def _attention(x: Tensor, name: str, heads: int) -> Tensor:
     qkv = layers.Reshape((tokens, 3, heads, width // heads), name=f"{name}.heads")(qkv)
     x = ops.dot_product_attention(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2])
     return _linear(layers.Reshape((tokens, width), name=f"{name}.merge")(x), f"{name}.proj", width)
+
+
+def _speednet(model: SpeedNet, classes: int, x: Tensor) -> Tensor:
+    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of 3x3."""
+    whiten = layers.Conv2D(24, 2, name="whiten", **_EMPTY)
+    x = _gelu(whiten(x))
+    whiten.kernel.trainable = False
+    for stage, channels in enumerate(model.widths):
+        x = _speednet_stage(x, f"stages.{stage}", channels, model.depth)
+    x = layers.Flatten(name="flatten")(layers.MaxPooling2D(3, name="pool")(x))
+    return layers.Dense(classes, use_bias=False, name="fc", **_EMPTY)(x)
+
+
+def _speednet_stage(x: Tensor, name: str, channels: int, depth: int) -> Tensor:
+    """Convolution and pooling, then one convolution, or two with a shortcut; each with batch norm and GELU."""
+    x = layers.MaxPooling2D(name=f"{name}.pool")(_conv(x, f"{name}.conv1", channels, 3))
+    first = _gelu(_unscaled_norm(x, f"{name}.norm1"))
+    second = _gelu(_unscaled_norm(_conv(first, f"{name}.conv2", channels, 3), f"{name}.norm2"))
+    if depth == 2:
+        return second
+    third = _unscaled_norm(_conv(second, f"{name}.conv3", channels, 3), f"{name}.norm3")
+    return _gelu(layers.Add(name=f"{name}.add")([third, first]))
+
+
+def _unscaled_norm(x: Tensor, name: str) -> Tensor:
+    """Its scale stays 1."""
+    norm = layers.BatchNormalization(momentum=SPEEDNET_KEEPS, epsilon=1e-5, name=name)
+    x = norm(x)
+    norm.gamma.trainable = False
+    return x
 
 
 @keras.saving.register_keras_serializable("cifar")

@@ -131,7 +131,7 @@ def build(config: Config, splits: Splits, steps: int) -> Classifier:
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
     model.seed_dropout(network, config.seed)
     shapes = {name: array.shape for name, array in weights.read(network).items()}
-    weights.write(network, initial.weights(config.model, shapes, config.seed))
+    weights.write(network, initial.of_run(config, shapes, splits))
     rates = learning_rates(config.schedule, config.optimizer.lr, steps)
     return Classifier(network, config, rates, hardware.jit(config))
 

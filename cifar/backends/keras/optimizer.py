@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from cifar.backends.keras.weights import name_of
-from cifar.config import AdamW, Muon, Optimizer, Sgd
+from cifar.config import AdamW, Muon, MuonSgd, Optimizer, Sgd
 
 Tensor = Any  # of whichever engine
 State = tuple[keras.Variable, ...]  # what a rule remembers of a parameter
@@ -35,7 +35,7 @@ def build(
     optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None
 ) -> keras.optimizers.Optimizer:
     """An optimizer for `network`. Biases, norms and embeddings are not decayed."""
-    kinds = {Sgd: _Sgd, AdamW: _AdamW, Muon: _Muon}
+    kinds = {Sgd: _Sgd, AdamW: _AdamW, Muon: _Muon, MuonSgd: _MuonSgd}
     return kinds[type(optimizer)](optimizer, network, learning_rates, clip_norm)
 
 
@@ -70,9 +70,9 @@ class _Update(keras.optimizers.Optimizer):
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype)
-        self._update(gradient, variable, rate, self._decays[index], self._states[index])
+        self._update(gradient, variable, rate, index)
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, index: int) -> None:
         raise NotImplementedError
 
     def _follow(self, average: Any, value: Tensor, momentum: float) -> Tensor:
@@ -101,10 +101,10 @@ class _Sgd(_Update):
     def _state(self, variable: keras.Variable) -> State:
         return self._remembered(variable, "velocity")
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
-        (velocity,) = state
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, index: int) -> None:
+        (velocity,) = self._states[index]
         momentum = self._settings.momentum
-        if decay:
+        if decay := self._decays[index]:
             gradient = gradient + decay * variable
         moved = momentum * velocity + gradient
         self.assign(velocity, moved)
@@ -115,9 +115,9 @@ class _AdamW(_Update):
     def _state(self, variable: keras.Variable) -> State:
         return self._remembered(variable, "mean", "square")
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, index: int) -> None:
         s = self._settings
-        self._adam(gradient, variable, rate, decay, state, s.beta1, s.beta2, s.epsilon)
+        self._adam(gradient, variable, rate, self._decays[index], self._states[index], s.beta1, s.beta2, s.epsilon)
 
 
 class _Muon(_Update):
@@ -135,8 +135,8 @@ class _Muon(_Update):
         small, large = sorted((math.prod(variable.shape[:-1]), outputs))
         return inputs > 1 and small >= 4 and large / small <= 128
 
-    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, decay: float, state: State) -> None:
-        s = self._settings
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, index: int) -> None:
+        s, decay, state = self._settings, self._decays[index], self._states[index]
         if len(state) == 2:
             # timm's defaults
             betas, epsilon = (0.9, 0.95), 1e-7
@@ -147,12 +147,47 @@ class _Muon(_Update):
         # [..., in, out] as one matrix: timm's transposed, its rows in another order. Newton-Schulz does not mind.
         matrix = ops.reshape(direction, (-1, direction.shape[-1]))
         scale = 0.2 * math.sqrt(max(matrix.shape))  # of Adam's size (arXiv:2502.16982)
-        step = ops.reshape(ops.cast(orthogonalised(matrix), variable.dtype), direction.shape)
+        step = ops.reshape(ops.cast(orthogonalised(matrix, _CONVERGING), variable.dtype), direction.shape)
         self.assign(variable, variable * (1 - rate * decay) - rate * scale * step)
 
 
+class _MuonSgd(_Update):
+    """Convolutions and linear layers but the classifier: v = m*v + g; w *= sqrt(out) / |w|; w -= lr * orthogonalised(g +
+    m*v). The rest: SGD at rates of its own; of it, only the classifier's weights are decayed."""
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        super().build(variables)
+        self._ratios = [self._ratio(v) for v in variables]
+
+    def _ratio(self, variable: keras.Variable) -> float | None:
+        """The rate of what is no matrix, as a multiple of the matrices'."""
+        if not _is_decayed(variable):
+            return self._settings.bias_lr / self._settings.lr
+        is_head = name_of(variable).rpartition(".")[0] == self._classifier
+        return self._settings.head_lr / self._settings.lr if is_head else None
+
+    def _state(self, variable: keras.Variable) -> State:
+        return self._remembered(variable, "velocity")
+
+    def _update(self, gradient: Tensor, variable: Any, rate: Tensor, index: int) -> None:
+        s, ratio, (velocity,) = self._settings, self._ratios[index], self._states[index]
+        momentum = s.momentum if ratio is None else s.sgd_momentum
+        if ratio is not None and self._decays[index]:
+            gradient = gradient + self._decays[index] * variable
+        moved = momentum * velocity + gradient
+        self.assign(velocity, moved)
+        direction = gradient + momentum * moved if s.nesterov else moved
+        if ratio is not None:
+            self.assign_sub(variable, rate * ratio * direction)
+            return
+        matrix = ops.reshape(direction, (-1, direction.shape[-1]))
+        step = ops.reshape(ops.cast(orthogonalised(matrix, _STEEP), variable.dtype), direction.shape)
+        length = math.sqrt(variable.shape[-1]) / ops.sqrt(ops.sum(variable * variable))
+        self.assign(variable, variable * length - rate * step)
+
+
 # Coefficients of the five steps (https://leloykun.github.io/ponder/muon-opt-coeffs/), as timm takes them.
-_NEWTON_SCHULZ = (
+_CONVERGING = (
     (4.0848, -6.8946, 2.9270),
     (3.9505, -6.3029, 2.6377),
     (3.7418, -5.5913, 2.3037),
@@ -161,14 +196,18 @@ _NEWTON_SCHULZ = (
 )
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearly orthogonal matrix next to `matrix`, by Newton-Schulz: in bf16 as timm does it; in fp64, in float64."""
-    x = ops.cast(matrix, "float64" if keras.config.floatx() == "float64" else "bfloat16")
+# Steeper at zero than converging, so that three steps are enough (airbench94_muon.py, KellerJordan/cifar10-airbench).
+_STEEP = ((3.4445, -4.7750, 2.0315),) * 3
+
+
+def orthogonalised(matrix: Tensor, coefficients: Sequence[tuple[float, float, float]]) -> Tensor:
+    """The nearly orthogonal matrix next to `matrix`, by Newton-Schulz steps, in the precision of the run."""
+    x = ops.cast(matrix, keras.config.dtype_policy().compute_dtype)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = ops.transpose(x)
     x = x / ops.maximum(ops.sqrt(ops.sum(x * x)), 1e-7)
-    for a, b, c in _NEWTON_SCHULZ:
+    for a, b, c in coefficients:
         gram = x @ ops.transpose(x)
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return ops.transpose(x) if tall else x

@@ -1,13 +1,17 @@
 """Checkpoints that are whole or not there, and that may be moved with their run folder."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
+from lightning_utilities.core.apply_func import apply_to_collection
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from cifar.backends.writer import Writer
 from cifar.errors import UserError
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -28,6 +32,24 @@ class AtomicIO(TorchCheckpointIO):
         temporary.replace(path)
 
 
+class BackgroundIO(AtomicIO):
+    """Takes copies in the host's memory, and leaves the writing to a thread.
+
+    Lightning has an AsyncCheckpointIO. But the trainer puts its own, not atomic IO into it (2.6), it copies within the
+    GPU's memory, lets any number of copies pile up, and goes on writing after an error."""
+
+    def __init__(self, writer: Writer):
+        self._writer = writer
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        write = super().save_checkpoint
+        self._writer.save(lambda: _copied(checkpoint), lambda copy: write(copy, path))
+
+
+def _copied(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    return apply_to_collection(checkpoint, torch.Tensor, lambda tensor: tensor.detach().to("cpu", copy=True))
+
+
 class Checkpoint(ModelCheckpoint):
     """One file, `NAME.ckpt`, written at the end of an epoch: the best by `monitor`, or the last."""
 
@@ -40,6 +62,12 @@ class Checkpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning remembers the accuracy of an earlier epoch's validation.
+        measured: Any = pl_module.epoch_metrics  # of our Classifier
+        if self.monitor is None or not math.isnan(measured[self.monitor]):
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Lightning forgets which epoch was best where the folder has another path than before."""

@@ -13,8 +13,10 @@ from cifar import initial
 from cifar.augment import Pipeline
 from cifar.backends import is_main_process
 from cifar.backends.lightning import checkpoints, hardware, loader, model, weights
-from cifar.backends.lightning.checkpoints import AtomicIO, Checkpoint
+from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
 from cifar.backends.lightning.module import Classifier
+from cifar.backends.lightning.profile import profiled
+from cifar.backends.writer import Writer
 from cifar.config import Config, Timm
 from cifar.data import Splits, Subset
 from cifar.data.batches import TrainingBatches
@@ -87,31 +89,35 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     if hardware.settings(config).compile:
         network.compile()
     table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
-    trainer = _trainer(config, folder, recorder)
     last = folder.checkpoints / checkpoints.LAST
     resumed = last.exists()
     if resumed:
         for path in (last, folder.checkpoints / checkpoints.BEST):
-            checkpoints.read(path)  # a damaged one is told before anything is written
+            if path.exists():  # the best does only after the first validation
+                checkpoints.read(path)  # a damaged one is told before anything is written
     if hardware.uses_gpu(config):
         torch.cuda.reset_peak_memory_stats()
     try:
-        trainer.fit(
-            Classifier(network, config, table, classes),
-            datamodule=_Loaders(config, batches, splits.validation),
-            ckpt_path=last if resumed else None,
-            weights_only=True,
-        )
+        with profiled(config, folder, batches.steps_per_epoch) as profile, Writer() as writer:
+            _trainer(config, folder, recorder, writer, profile).fit(
+                Classifier(network, config, table, classes),
+                datamodule=_Loaders(config, batches, splits.validation),
+                ckpt_path=last if resumed else None,
+                weights_only=True,
+            )
     except SystemExit:
         # Lightning catches an interrupt to shut down cleanly, then leaves the program.
         raise KeyboardInterrupt from None
 
 
-def _trainer(config: Config, folder: RunFolder, recorder: Recorder) -> pl.Trainer:
+def _trainer(
+    config: Config, folder: RunFolder, recorder: Recorder, writer: Writer, profile: list[Callback]
+) -> pl.Trainer:
     gpu = hardware.uses_gpu(config)
     callbacks: list[Callback] = [_Report(recorder, config.batch_size)] if is_main_process() else []
     if config.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
+    callbacks += profile
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.
     callbacks += [Checkpoint(folder.checkpoints, "best", monitor="val/acc"), Checkpoint(folder.checkpoints, "last")]
@@ -123,7 +129,7 @@ def _trainer(config: Config, folder: RunFolder, recorder: Recorder) -> pl.Traine
         strategy=DDPStrategy(broadcast_buffers=False) if parallel else "auto",
         # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.
         sync_batchnorm=gpu and parallel,
-        plugins=[AtomicIO()],
+        plugins=[BackgroundIO(writer)],
         precision=PRECISIONS[hardware.precision(config, gpu)],  # type: ignore[arg-type]
         max_epochs=config.epochs,
         gradient_clip_val=config.clip_norm,

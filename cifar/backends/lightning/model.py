@@ -13,10 +13,8 @@ from timm.models.resnetv2 import ResNetV2
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import nn
 
-from cifar.config import IMAGE_SIZE, VIT_WIDTHS, Cnn, Model, ResNet, SpeedNet, Timm, VisionTransformer
+from cifar.config import IMAGE_SIZE, SPEEDNET_KEEPS, VIT_WIDTHS, Cnn, Model, ResNet, SpeedNet, Timm, VisionTransformer
 from cifar.errors import UserError, nearest
-
-SPEEDNET_MOMENTUM = 0.4  # of the running statistics: there are too few steps for PyTorch's 0.1
 
 
 class Network(nn.Module):
@@ -167,21 +165,25 @@ class _Stage(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, depth: int):
         super().__init__()
-        self.depth = depth
         self.pool = nn.MaxPool2d(2)
         self.act = nn.GELU()
-        for number in range(1, depth + 1):
-            self.add_module(f"conv{number}", _padded_conv(inputs if number == 1 else outputs, outputs, 3))
-            norm = nn.BatchNorm2d(outputs, momentum=SPEEDNET_MOMENTUM)
-            norm.weight.requires_grad = False  # what follows a GELU can scale as well
-            self.add_module(f"norm{number}", norm)
+        self.conv1, self.norm1 = _padded_conv(inputs, outputs, 3), _unscaled_norm(outputs)
+        self.conv2, self.norm2 = _padded_conv(outputs, outputs, 3), _unscaled_norm(outputs)
+        if depth == 3:
+            self.conv3, self.norm3 = _padded_conv(outputs, outputs, 3), _unscaled_norm(outputs)
+        self.depth = depth
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         first = self.act(self.norm1(self.pool(self.conv1(x))))
-        second = self.norm2(self.conv2(first))
-        if self.depth == 2:
-            return self.act(second)
-        return self.act(self.norm3(self.conv3(self.act(second))) + first)
+        second = self.act(self.norm2(self.conv2(first)))
+        return second if self.depth == 2 else self.act(self.norm3(self.conv3(second)) + first)
+
+
+def _unscaled_norm(channels: int) -> nn.BatchNorm2d:
+    """Its scale stays 1, as in airbench94_muon.py (KellerJordan/cifar10-airbench)."""
+    norm = nn.BatchNorm2d(channels, momentum=1 - SPEEDNET_KEEPS)
+    norm.weight.requires_grad = False
+    return norm
 
 
 def _any_of_timm(model: Timm, classes: int) -> nn.Module:

@@ -1,10 +1,12 @@
 """A network with its loss, metrics and update rule, as Lightning wants them."""
 
+import math
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from cifar.backends.lightning import hardware, optimizer
@@ -36,6 +38,10 @@ class Classifier(pl.LightningModule):
         for metric in (self.train_loss, self.val_loss):
             metric.set_dtype(torch.float64)
 
+    def on_train_epoch_start(self) -> None:
+        every = 1 if self._config.validates(self.current_epoch) else self._config.epochs + 1
+        self.trainer.check_val_every_n_epoch = every  # Lightning's own setting knows no last epoch
+
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         step = self.trainer.global_step
         optimizer.set_learning_rate(self.trainer.optimizers[0], self._learning_rates[step])
@@ -61,17 +67,25 @@ class Classifier(pl.LightningModule):
         self.val_loss.update(F.cross_entropy(logits, labels), len(images))
         self.val_acc.update(logits, labels)
 
+    def on_train_batch_end(self, *_: object) -> None:
+        if self.trainer.is_last_batch and not self._config.validates(self.current_epoch):
+            self._finish_epoch({"train/loss": self.train_loss, "train/acc": self.train_acc})
+
     def on_validation_epoch_end(self) -> None:
-        """The epoch's four figures. Validation ends each epoch, so those of training are complete, too; logged here
-        because Lightning calls the module's `on_train_epoch_end` only after the callbacks that want them."""
         metrics = {
             "train/loss": self.train_loss,
             "train/acc": self.train_acc,
             "val/loss": self.val_loss,
             "val/acc": self.val_acc,
         }
+        self._finish_epoch(metrics)
+
+    def _finish_epoch(self, metrics: dict[str, Metric]) -> None:
+        """The epoch's figures; logged before its end, because Lightning calls the module's `on_train_epoch_end` only
+        after the callbacks that want them."""
         values = {name: metric.compute() for name, metric in metrics.items()}
-        self.epoch_metrics = {name: float(value) for name, value in values.items()}  # Lightning keeps float32
+        measured = {name: float(value) for name, value in values.items()}  # Lightning keeps float32
+        self.epoch_metrics = {"val/loss": math.nan, "val/acc": math.nan, **measured}
         self._check(self.epoch_metrics["train/loss"], None)
         self.log_dict(values)
         for metric in metrics.values():

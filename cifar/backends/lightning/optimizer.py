@@ -125,16 +125,18 @@ class _MuonSgd(torch.optim.Optimizer):
         return loss
 
     def _directions(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
-        gradients = [p.grad for p in parameters]
+        gradients: Any = [p.grad for p in parameters]
         if group["weight_decay"]:
             gradients = torch._foreach_add(gradients, parameters, alpha=group["weight_decay"])
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["velocity"] = torch.zeros_like(parameter)
-        velocities = [self.state[p]["velocity"] for p in parameters]
+        velocities: Any = [self.state[p]["velocity"] for p in parameters]
         torch._foreach_mul_(velocities, group["momentum"])
         torch._foreach_add_(velocities, gradients)
-        return torch._foreach_add(gradients, velocities, alpha=group["momentum"]) if group["nesterov"] else velocities
+        if not group["nesterov"]:
+            return velocities
+        return list(torch._foreach_add(gradients, velocities, alpha=group["momentum"]))
 
     def _turn(self, parameters: list[torch.Tensor], directions: list[torch.Tensor], lr: float) -> None:
         pairs = sorted(zip(parameters, directions, strict=True), key=lambda pair: pair[0].shape)

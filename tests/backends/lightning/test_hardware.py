@@ -23,9 +23,20 @@ def test_attention_is_counted(config):
     assert plan.flops == pytest.approx(matrices + attention + embedding, rel=1e-3)
 
 
-def test_auto_precision_is_bf16_exactly_where_the_processor_has_it(config):
-    has = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    assert hardware.precision(config("precision=auto"), gpu=False) == ("bf16" if has else "fp32")
+@pytest.mark.parametrize(
+    ("capabilities", "processor", "chosen"),
+    [
+        ({"avx512_bf16": True}, "AMD EPYC 9B14", "bf16"),
+        ({"bf16": True}, "Neoverse-V2", "bf16"),
+        ({"avx512_bf16": True, "amx_bf16": True}, "Intel(R) Xeon(R) Processor", "bf16"),
+        ({"avx512_bf16": True}, "Intel(R) Xeon(R) Processor", "fp32"),  # slower than in float32
+        ({"avx2": True}, "AMD EPYC 7763", "fp32"),
+    ],
+)
+def test_auto_precision_is_bf16_where_the_processor_is_fast_in_it(config, monkeypatch, capabilities, processor, chosen):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(hardware, "cpu_name", lambda: processor)
+    assert hardware.precision(config("precision=auto"), gpu=False) == chosen
 
 
 def test_a_precision_that_is_not_there_is_refused(config, monkeypatch):

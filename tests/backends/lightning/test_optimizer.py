@@ -58,6 +58,42 @@ def test_muon_turns_a_gradient_into_a_nearly_orthogonal_step(config):
     assert singular.max() / singular.min() < 3, "Newton-Schulz leaves singular values near one another"
 
 
+def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config):
+    """Two steps by hand: v = m*v + g; matrices: w *= sqrt(out) / |w|, w -= lr * orthogonal(g + m*v); the classifier and
+    the biases: w -= rate * (g + m*v), where g holds the classifier's decay."""
+    given = ("optimizer.bias_lr=3.0", "optimizer.head_lr=0.5", "optimizer.weight_decay=0.25", "optimizer.momentum=0.5")
+    net, opt = build(config, "model=speednet", "model.widths=[8,16,16]", *given, "optimizer.sgd_momentum=0.75")
+    trained = {n: p for n, p in net.named_parameters() if p.requires_grad}
+    torch.manual_seed(0)
+    velocity = dict.fromkeys(trained, 0.0)
+    frozen = {n: p.detach().clone() for n, p in net.named_parameters() if not p.requires_grad}
+    for rate in (0.24, 0.12):
+        optimizer.set_learning_rate(opt, rate)
+        before = {n: p.detach().clone() for n, p in trained.items()}
+        for parameter in trained.values():
+            parameter.grad = torch.randn_like(parameter)
+        opt.step()
+        for name, parameter in trained.items():
+            is_head, is_matrix = name == "body.fc.weight", parameter.ndim == 4
+            gradient = parameter.grad + (0.25 * before[name] if is_head else 0)
+            momentum = 0.5 if is_matrix else 0.75
+            velocity[name] = momentum * velocity[name] + gradient
+            direction = gradient + momentum * velocity[name]
+            if not is_matrix:
+                own = rate / 0.24 * (0.5 if is_head else 3.0)
+                torch.testing.assert_close(parameter.detach(), before[name] - own * direction, msg=name)
+                continue
+            normed = before[name] * len(parameter) ** 0.5 / before[name].norm()
+            step = ((normed - parameter.detach()) / rate).flatten(1)
+            left, singular, right = torch.linalg.svd(direction.flatten(1), full_matrices=False)
+            along = torch.diag(left.T @ step @ right.T)
+            assert (along > 0.3).all(), "along each singular direction"
+            assert (along < 1.4).all()
+            assert (step - left @ torch.diag(along) @ right).norm() < 0.02 * step.norm(), name
+    for name, value in frozen.items():
+        assert torch.equal(dict(net.named_parameters())[name], value), name
+
+
 def test_embeddings_that_a_timm_network_names_are_not_decayed(config):
     overrides = ["model=timm", "model.architecture=swin_tiny_patch4_window7_224", "+model.arguments.window_size=4"]
     net, opt = build(config, *overrides, "optimizer=adamw")

@@ -1,0 +1,50 @@
+"""Profiles a training: Lightning's hooks tell of its phases, PyTorch's profiler of its steps."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from cifar.backends import is_main_process
+from cifar.backends.lightning import hardware
+from cifar.backends.profile import Profile
+from cifar.backends.torch_trace import TorchTrace
+from cifar.config import Config
+from cifar.runs.folder import RunFolder
+
+
+class _Phases(Callback):
+    """Tells the profile what happens. To come after all that takes time at a step's end."""
+
+    def __init__(self, profile: Profile):
+        self._profile = profile
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._profile.epoch_started()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        self._profile.step_started()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        self._profile.step_done()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._profile.validation_started()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._profile.validation_done()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._profile.epoch_done()
+
+
+@contextlib.contextmanager
+def profiled(config: Config, folder: RunFolder, steps_per_epoch: int) -> Iterator[list[Callback]]:
+    """Callbacks with which the training in the `with` block is profiled; none unless the config asks for it."""
+    if not (hardware.settings(config).profile and is_main_process()):
+        yield []
+        return
+    trace = TorchTrace(folder.profile, hardware.uses_gpu(config))
+    with Profile(folder.profile, steps_per_epoch, trace) as profile:
+        yield [_Phases(profile)]

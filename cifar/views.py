@@ -1,0 +1,40 @@
+"""Test-time augmentation: several views of each image, whose logits are averaged."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+
+def averaged(
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, tta: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """(logits averaged over the views of `tta`, logits of the images as they are), [N, classes] each.
+
+    `predict`: logits of uint8 images [M, 32, 32, 3]; called once, because each call loads the network anew."""
+    if tta == "none":
+        logits = predict(images)
+        return logits, logits
+    weights, views = zip(*_views(images, tta), strict=True)
+    logits = predict(np.concatenate(views)).reshape(len(views), len(images), -1)
+    return np.tensordot(np.array(weights, logits.dtype), logits, axes=1), logits[0]
+
+
+def _views(images: np.ndarray, tta: str) -> Iterator[tuple[float, np.ndarray]]:
+    """(weight, images): the images as they are come first; the weights sum up to 1.
+
+    flip_shift is what airbench94_muon.py does (KellerJordan/cifar10-airbench): half of the weight goes to the image
+    in its place, a quarter to it one pixel up and left, a quarter to it one pixel down and right; half of each is
+    mirrored."""
+    match tta:
+        case "flip":
+            yield from _both_sides(1.0, images)
+        case "flip_shift":
+            yield from _both_sides(0.5, images)
+            padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+            yield from _both_sides(0.25, padded[:, 2:, 2:])
+            yield from _both_sides(0.25, padded[:, :-2, :-2])
+
+
+def _both_sides(weight: float, images: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    yield weight / 2, images
+    yield weight / 2, images[:, :, ::-1]

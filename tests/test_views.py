@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from cifar import views
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+def first_pixels(images):
+    """ "Logits" that tell where the corners' pixels went: [N, 2]."""
+    return np.stack([images[:, 0, 0, 0], images[:, -1, -1, 1]], 1).astype(np.float64)
+
+
+def by_hand(image, tta):
+    mirrored = image[:, ::-1]
+    if tta == "flip":
+        return [(1 / 2, image), (1 / 2, mirrored)]
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), "reflect")
+    shifted = padded[:32, :32], padded[2:, 2:]
+    both = [(1 / 4, image), (1 / 4, mirrored)]
+    return both + [(1 / 8, side) for one in shifted for side in (one, one[:, ::-1])]
+
+
+@pytest.mark.parametrize("tta", ["flip", "flip_shift"])
+def test_logits_are_averaged_over_the_views(tta):
+    calls = []
+
+    def predict(images):
+        calls.append(images)
+        return first_pixels(images)
+
+    averaged, alone = views.averaged(predict, IMAGES, tta)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(alone, first_pixels(IMAGES))
+    for image, found in zip(IMAGES, averaged, strict=True):
+        weights, several = zip(*by_hand(image, tta), strict=True)
+        assert sum(weights) == 1
+        np.testing.assert_allclose(found, weights @ first_pixels(np.stack(several)))
+
+
+def test_without_views_the_images_are_predicted_as_they_are():
+    averaged, alone = views.averaged(first_pixels, IMAGES, "none")
+    assert averaged is alone
+    np.testing.assert_array_equal(alone, first_pixels(IMAGES))

@@ -164,8 +164,9 @@ def test_other_images_or_another_precision_do_not_finish_a_run(tiny):
         ["optimizer=adamw", "ema_decay=0.9", "clip_norm=1.0"],
         ["optimizer=muon", "precision=fp32"],
         ["model=vit_tiny", "model.drop_path=0.2", "aug=none", "data.train_size=64", "batch_size=32"],
+        ["model=speednet", "model.widths=[8,16,16]", "aug=alternating", "evaluation.validate_every=5"],
     ],
-    ids=["sgd-strong", "adamw-ema-clip", "muon-fp32", "vit-droppath"],
+    ids=["sgd-strong", "adamw-ema-clip", "muon-fp32", "vit-droppath", "speednet-not-validated-yet"],
 )
 def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path, variant):
     changed = {override.partition("=")[0] for override in variant} | {"epochs"}
@@ -184,8 +185,24 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path,
         assert_same_weights(weights(broken, last), weights(whole, last))
     columns = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc", "lr")
     rows, expected = read_metrics(folder.metrics), read_metrics(RunFolder.of(whole).metrics)
-    assert [[row[c] for c in columns] for row in rows] == [[row[c] for c in columns] for row in expected]
+    np.testing.assert_array_equal(*([[row[c] for c in columns] for row in some] for some in (rows, expected)))
     assert len(folder.read_json("manifest.json")["starts"]) == 2
+
+
+def test_only_some_epochs_are_validated_and_the_test_averages_views(tiny):
+    run = tiny("epochs=5", "evaluation.validate_every=2", "evaluation.tta=flip_shift")
+    result, folder = experiment.run(run), RunFolder.of(run)
+    rows = read_metrics(folder.metrics)
+    assert [row["epoch"] for row in rows if not np.isnan(row["val/acc"])] == [2, 4, 5]
+    assert all(np.isfinite(row["train/loss"]) for row in rows)
+    assert result["best_epoch"] in (2, 4, 5)
+    assert result["val/acc"] == np.nanmax([row["val/acc"] for row in rows])
+    backend, splits = backends.load(run.backend), data.load(run.data)
+    alone = backend.predict(run, splits, folder, splits.test.images)
+    assert result["test/acc_one_view"] == evaluate(alone, np.array(splits.test.labels)).acc
+    with np.load(folder.path / "predictions.npz") as predictions:
+        assert result["test/acc"] == evaluate(predictions["logits"], predictions["labels"]).acc
+        assert not np.allclose(predictions["logits"], alone, atol=1e-3)
 
 
 # Runs train.py in this process and kills it for good (no handlers, no clean-up) in the second step of the second epoch.

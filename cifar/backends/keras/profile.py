@@ -23,20 +23,26 @@ OPERATIONS = 50
 
 
 class _TimedBatches(keras.utils.PyDataset):
-    """The same batches; notes when each of them was there."""
+    """The same batches; notes when each of them was asked for, and when it was there."""
 
     def __init__(self, batches: keras.utils.PyDataset):
         super().__init__()
-        self.ready: dict[int, float] = {}
         self._batches = batches
+        self._made: dict[int, tuple[float, float]] = {}
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> Batch:
+        asked = time.perf_counter()
         batch: Batch = self._batches[index]
-        self.ready[index] = time.perf_counter()
+        self._made[index] = asked, time.perf_counter()
         return batch
+
+    def waited(self, index: int, since: float) -> float:
+        """Seconds that a step waited for its batch, which it may have asked for before it began."""
+        asked, ready = self._made[index]
+        return max(0.0, ready - max(asked, since))
 
 
 class _Phases(keras.callbacks.Callback):
@@ -57,7 +63,7 @@ class _Phases(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         # Keras asks for the batch inside the step.
-        self._profile.step_done(waited=max(0.0, self._batches.ready[batch] - self._started))
+        self._profile.step_done(self._batches.waited(batch, self._started))
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._profile.validation_started()
@@ -182,8 +188,11 @@ class _JaxTrace(_XSpaceTrace):
 
         for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
             for line in plane.lines:
-                is_operation = line.name.startswith(("tf_XLA", "Stream"))
-                events = [_Event(e.name, e.start_ns / 1e3, e.duration_ns / 1e3, is_operation) for e in line.events]
+                computes = line.name.startswith(("tf_XLA", "Stream"))
+                events = [
+                    _Event(e.name, e.start_ns / 1e3, e.duration_ns / 1e3, computes and "::" not in e.name)
+                    for e in line.events
+                ]
                 yield _Thread(plane.name, line.name, events)
 
 

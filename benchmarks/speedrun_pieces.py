@@ -1,0 +1,107 @@
+"""What each piece of the speedrun is worth: validation accuracy without it, and the difference it makes.
+
+    python benchmarks/speedrun_pieces.py [--seeds 3]
+
+A quarter of the network's width, 8,000 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), 8 epochs in
+batches of 500; 5,000 images to validate by, in one view unless the piece is the views. Each run in a process of its
+own.
+
+whitening        without: the first convolution starts at random, and stays so
+identities       without: all filters of the other convolutions start at random
+muon_sgd         without: optimizer=adamw at 0.003, and optimizer=sgd at 0.05, the best of a few rates each
+alternate        without: each epoch draws which images are mirrored
+translation      without: no crop; with black borders instead of reflected ones
+label_smoothing  without: 0
+six_views        with: the validation images in six views"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cifar import backends, data, initial, isolation, views
+from cifar.config import Config, composed
+from cifar.evaluation import evaluate
+from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import Recorder
+from cifar.tracking import NoTracker
+
+ALL = (
+    "model=speednet", "model.widths=[16,64,64]", "aug=alternating", "epochs=8", "batch_size=500", "backend.device=cpu",
+    "data.train_size=8000", "data.val_size=5000", "evaluation.validate_every=8",
+)  # fmt: skip
+WITHOUT = {
+    "everything": (),
+    "whitening": (),
+    "identities": (),
+    "muon_sgd (adamw)": ("optimizer=adamw", "optimizer.lr=0.003"),
+    "muon_sgd (sgd)": ("optimizer=sgd", "optimizer.lr=0.05"),
+    "alternate": ("aug.flip.alternate=false",),
+    "translation": ("~aug.crop",),
+    "translation's reflection": ("aug.crop.border=black",),
+    "label_smoothing": ("label_smoothing=0",),
+}
+
+
+def trained(config: Config, without: str) -> tuple[float, float]:
+    """Validation accuracy in one view and in six."""
+    if without == "whitening":
+        initial.whitening = _random_filters
+    if without == "identities":
+        initial._identity_first = lambda kernel: kernel
+    backend, splits = backends.load(config.backend), data.load(config.data)
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place))
+        folder.start(config)
+        images = len(splits.train) // config.batch_size * config.batch_size
+        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, images, NoTracker()))
+        validation = splits.validation
+        labels = np.asarray(validation.labels[validation.indices])
+        predict = partial(backend.predict, config, splits, folder)
+        six, one = views.averaged(predict, validation.images[validation.indices], "flip_shift")
+    return evaluate(one, labels).acc, evaluate(six, labels).acc
+
+
+def _random_filters(splits: data.Splits, size: int) -> np.ndarray:  # noqa: ARG001
+    bound = 1 / np.sqrt(3 * size * size)
+    return np.random.default_rng(0).uniform(-bound, bound, (6 * size * size, 3, size, size)).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = parser.parse_args().seeds
+    print("speedrun's pieces, validation accuracy")
+    base: list[float] = []
+    for without, overrides in WITHOUT.items():
+        found = []
+        for seed in range(seeds):
+            sys.stderr.write(f"\rwithout {without}, seed {seed}\033[K")
+            with isolation.process() as process:
+                found.append(process.submit(trained, composed(*ALL, *overrides, f"seed={seed}"), without).result())
+        sys.stderr.write("\r\033[K")
+        one, six = ([100 * accuracy for accuracy in side] for side in zip(*found, strict=True))
+        if not base:
+            base = one
+            print(f"  {'everything, one view':<36}{_mean(one)}")
+            print(f"  {'everything, six views':<36}{_mean(six)}  {_worth(six, one)}", flush=True)
+        else:
+            print(f"  {'without ' + without:<36}{_mean(one)}  {_worth(base, one)}", flush=True)
+
+
+def _mean(values: list[float]) -> str:
+    return f"{statistics.mean(values):6.2f}% ± {statistics.stdev(values) if len(values) > 1 else 0:.2f}"
+
+
+def _worth(having: list[float], lacking: list[float]) -> str:
+    differences = [a - b for a, b in zip(having, lacking, strict=True)]
+    spread = f" ({min(differences):+.2f} to {max(differences):+.2f})" if len(differences) > 1 else ""
+    return f"the piece is worth {statistics.mean(differences):+.2f}{spread}"
+
+
+if __name__ == "__main__":
+    main()

@@ -9,14 +9,13 @@ backend chooses it."""
 
 import itertools
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import tokenize
 from pathlib import Path
+
+import startup
 
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
@@ -24,54 +23,25 @@ from cifar.runs.recorder import read_metrics
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 2
 BACKENDS = ("lightning", "keras")
-IMPORTS = {"lightning": "import pytorch_lightning, timm", "keras": "import keras"}
 IMAGES = {"cnn": 3840, "resnet18": 640, "vit_tiny": 640}
-
-# train.py, noting when its first step is done.
-WATCHED = """
-import os, runpy, sys, time
-from cifar.runs.recorder import Recorder
-done = Recorder.step_done
-def step_done(self, images):
-    Recorder.step_done = done
-    open(os.environ["STAMP"], "w").write(str(time.time()))
-    done(self, images)
-Recorder.step_done = step_done
-sys.argv[0] = "train.py"
-runpy.run_path("train.py", run_name="__main__")
-"""
 
 Facts = dict[str, float]
 
 
-def import_seconds(backend: str) -> float:
-    started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-c", IMPORTS[backend]], check=True, capture_output=True,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-    )  # fmt: skip
-    return time.perf_counter() - started
-
-
 def run(name: str, backend: str, place: Path) -> tuple[Facts, list[float]]:
     """What one run shows, and its losses."""
-    stamp = place / "stamp"
     overrides = [
         f"model={name}", f"backend={backend}", "backend.device=cpu", f"data.train_size={IMAGES[name]}",
         "data.val_size=500", "epochs=2", "tracker=none", f"runs_dir={place / 'runs'}", "on_existing=rerun",
     ]  # fmt: skip
-    started = time.time()
-    subprocess.run(
-        [sys.executable, "-c", WATCHED, *overrides], check=True, cwd=ROOT, capture_output=True,
-        env={**os.environ, "STAMP": str(stamp)},
-    )  # fmt: skip
+    first_step = startup.to_first_step(overrides, place)
     (path,) = (place / "runs/main").glob(f"*-{backend}-*")
     folder = RunFolder(path)
     rows, result = read_metrics(folder.metrics), json.loads((path / "result.json").read_text())
     sizes = {kind: next(folder.checkpoints.glob(f"{kind}.*")).stat().st_size / 2**20 for kind in ("best", "last")}
     facts = {
-        "import of the framework, s": import_seconds(backend),
-        "command to first step, s": float(stamp.read_text()) - started,
+        "import of the framework, s": startup.imported(backend),
+        "command to first step, s": first_step,
         "training, images/s": rows[1]["images_per_second"],
         "peak memory, MiB": result["peak_memory_bytes"] / 2**20,
         "best checkpoint, MiB": sizes["best"],

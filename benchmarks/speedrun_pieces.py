@@ -66,7 +66,7 @@ def trained(config: Config, without: str) -> tuple[float, float]:
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 
 
-def _random_filters(splits: data.Splits, size: int) -> np.ndarray:  # noqa: ARG001
+def _random_filters(splits: data.Splits, size: int, epsilon: float = 0.0) -> np.ndarray:  # noqa: ARG001
     bound = 1 / np.sqrt(3 * size * size)
     return np.random.default_rng(0).uniform(-bound, bound, (6 * size * size, 3, size, size)).astype(np.float32)
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, plots, samples, tracking, views
+from cifar import backends, console, data, tracking, views
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
 from cifar.data import CLASSES, Splits
 from cifar.errors import TrainingDiverged, UserError
-from cifar.evaluation import evaluate
+from cifar.evaluation import Evaluation, evaluate
 from cifar.report import summary
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
+from cifar.runs.recorder import Recorder, Row, best_epoch, check_complete, read_metrics
 from cifar.tracking import NoTracker, Tracker
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,6 @@ def _recorded(backend: Backend, config: Config, plan: Plan, splits: Splits, fold
             _write_manifest(folder, splits, plan)
             log.info("%s", _headline(config, plan, splits, folder))
             tracker = tracking.start(config, folder)
-            samples.draw(config.aug, splits, folder.plots / "augmented.png")
             result = _train_and_test(backend, config, plan, splits, folder, tracker)
             folder.finish(result)
         except BaseException as error:
@@ -156,9 +155,7 @@ def _train_and_test(
     labels = np.asarray(splits.test.labels)
     evaluation = evaluate(logits, labels)
     np.savez(folder.path / "predictions.npz", logits=logits, labels=labels)
-    plots.curves(rows, folder.plots / "curves.png")
-    plots.confusion(np.array(evaluation.confusion), splits.class_names, folder.plots / "confusion.png")
-    plots.mistakes(splits.test.images, labels, logits, splits.class_names, folder.plots / "mistakes.png")
+    _draw(config, splits, folder, rows, evaluation, logits)
     training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
     return {
         **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
@@ -174,6 +171,18 @@ def _train_and_test(
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
     }
+
+
+def _draw(
+    config: Config, splits: Splits, folder: RunFolder, rows: list[Row], evaluation: Evaluation, logits: np.ndarray
+) -> None:
+    from cifar import plots, samples  # Matplotlib takes a second to load, for which training would wait
+
+    samples.draw(config.aug, splits, folder.plots / "augmented.png")
+    plots.curves(rows, folder.plots / "curves.png")
+    plots.confusion(np.array(evaluation.confusion), splits.class_names, folder.plots / "confusion.png")
+    labels = np.asarray(splits.test.labels)
+    plots.mistakes(splits.test.images, labels, logits, splits.class_names, folder.plots / "mistakes.png")
 
 
 def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> str:

@@ -104,6 +104,7 @@ def test_the_name_says_the_choices_and_hashes_what_changes_the_result(config):
     name = config("model=cnn", "aug=randaug", "seed=7").run_name
     assert re.fullmatch(r"cnn-randaug-adamw-cifar10-lightning-s7-[0-9a-f]{8}", name)
     same = ("study=other", "on_existing=rerun", "tracker=none", "data.root=/elsewhere", "backend.workers=2")
+    same += ("backend.profile=true",)
     assert config("model=cnn", "aug=randaug", "seed=7", *same).run_name == name
     different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "+aug.cutout.size=8")
     names = {config("model=cnn", "aug=randaug", "seed=7", change).run_name for change in different}

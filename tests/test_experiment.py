@@ -1,5 +1,6 @@
 """Whole runs, small: trained for real, interrupted for real."""
 
+import gzip
 import json
 import logging
 import signal
@@ -205,9 +206,11 @@ def test_only_some_epochs_are_validated_and_the_test_averages_views(tiny):
         assert not np.allclose(predictions["logits"], alone, atol=1e-3)
 
 
-# Runs train.py in this process and kills it for good (no handlers, no clean-up) in the second step of the second epoch.
+# Runs train.py in this process and kills it for good (no handlers, no clean-up) in the second step of the second epoch,
+# once the first one's checkpoint is there.
 KILLED = """
-import os, runpy, signal, sys
+import os, runpy, signal, sys, time
+from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 steps, started = [], Recorder.epoch_started
 def epoch_started(self, epoch):
@@ -216,6 +219,8 @@ def epoch_started(self, epoch):
 def step_done(self, images):
     steps[-1] += 1
     if len(steps) == 2 and steps[-1] == 2:
+        while not RunFolder(self._path.parent).resumable:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
 Recorder.epoch_started, Recorder.step_done = epoch_started, step_done
 sys.argv[0] = "train.py"
@@ -223,17 +228,80 @@ runpy.run_path("train.py", run_name="__main__")
 """
 
 
-def killed_in_second_epoch(overrides, tmp_path):
+# The same, but right before the second `last` gets its name: after `best`, and while training goes on.
+KILLED_WRITING = """
+import os, runpy, signal, sys
+from pathlib import Path
+names, replace = [], Path.replace
+def replace_or_die(self, target):
+    names.append(Path(target).stem)
+    if names.count("last") == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+Path.replace = replace_or_die
+sys.argv[0] = "train.py"
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+
+def killed_in_second_epoch(overrides, tmp_path, program=KILLED):
     arguments = [*overrides, "study=broken", f"runs_dir={tmp_path / 'runs'}"]
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def test_a_run_killed_while_it_writes_a_checkpoint_resumes_to_the_same_weights(tiny, tmp_path):
+    """The metrics, and the best network, may be ahead of the state that training goes on from."""
+    whole, broken = tiny("epochs=3", "study=whole"), tiny("epochs=3", "study=broken")
+    experiment.run(whole)
+    killed_in_second_epoch([*TINY, "epochs=3"], tmp_path, KILLED_WRITING)
+    rows = read_metrics(RunFolder.of(broken).metrics)
+    assert len(rows) >= 2
+    experiment.run(broken)
+    assert [row["epoch"] for row in read_metrics(RunFolder.of(broken).metrics)] == [1, 2, 3]
+    for last in (True, False):
+        assert_same_weights(weights(broken, last), weights(whole, last))
+
+
+def test_a_checkpoint_that_cannot_be_written_fails_the_run(tiny):
+    run = tiny("epochs=3")
+    folder = RunFolder.of(run)
+    in_the_way = {"lightning": "last.ckpt.new", "keras": "last.npz.new"}[BACKEND]
+    (folder.checkpoints / in_the_way).mkdir(parents=True)
+    with pytest.raises((OSError, RuntimeError), match="Is a directory"):
+        experiment.run(run)
+    assert folder.status["state"] == "failed"
+    assert "Is a directory" in folder.status["reason"]
+    assert folder.result is None
+
+
+def test_a_profile_changes_nothing_and_says_where_the_time_went(tiny, caplog):
+    plain, profiled = tiny(), tiny("backend.profile=true", "study=profiled")
+    experiment.run(plain)
+    logging.getLogger("cifar").propagate = True
+    with caplog.at_level(logging.INFO, "cifar"):
+        experiment.run(profiled)
+    assert_same_weights(weights(profiled), weights(plain))
+    folder = RunFolder.of(profiled)
+    assert f"Profile: {folder.profile}" in caplog.text
+    with gzip.open(folder.profile / "trace.json.gz") as file:
+        traced = {event["name"] for event in json.load(file)["traceEvents"] if event["ph"] == "X"}
+    assert any("convolution" in name for name in traced)
+    assert "convolution" in (folder.profile / "operations.txt").read_text()
+    lines = [line.split() for line in (folder.profile / "phases.txt").read_text().splitlines()]
+    seconds = {" ".join(words[:-3]): float(words[-3]) for words in lines}
+    assert all(value > 0 for value in seconds.values())
+    told = sum(row["seconds"] for row in read_metrics(folder.metrics))
+    inside = [seconds[name] for name in ("waiting for batches", "training steps", "validation", "this profile")]
+    assert sum(inside) <= told + 0.01, "each in its epoch"
+    assert told <= seconds["together"] + 0.01
 
 
 def test_ctrl_c_is_recorded_and_resumable(tmp_path, config):
     overrides = [*TINY, "epochs=200", f"runs_dir={tmp_path / 'runs'}"]
     process = subprocess.Popen([sys.executable, "train.py", *overrides], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
-        if line.startswith("epoch   2"):  # the first epoch's checkpoint is written by now
+        if line.startswith("epoch   2"):  # the first epoch's checkpoint is under way by now
             process.send_signal(signal.SIGINT)
             break
     output = process.stdout.read()

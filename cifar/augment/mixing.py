@@ -42,8 +42,8 @@ class Mixer:
     def apply(images: np.ndarray, labels: np.ndarray, classes: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         """(float32 [B, H, W, 3], float32 [B, classes]) from uint8 images and int64 labels [B]."""
         if draws.cut:
-            inside, share = _boxes(images.shape, draws)
-            mixed = np.where(inside[..., None], images[draws.partner], images).astype(np.float32)
+            start, end, share = boxes(images.shape, draws)
+            mixed = np.where(_inside(images.shape, start, end), images[draws.partner], images).astype(np.float32)
         else:
             share = draws.share.astype(np.float32)
             keep = share[:, None, None, None]
@@ -55,15 +55,20 @@ class Mixer:
         return mixed, one_hot
 
 
-def _boxes(shape: tuple[int, ...], draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """Masks bool [B, H, W] of the partner's boxes, and float32 [B]: the share that is left once they are clipped."""
+def boxes(shape: tuple[int, ...], draws: Draws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The partners' boxes in images [B, H, W, 3]: first row and column, int [B, 2], those after the last, int [B, 2],
+    and the share that is left once they are clipped, float32 [B]."""
     size = np.array(shape[1:3])
     half = np.sqrt(1 - draws.share)[:, None] * size / 2
     centre = draws.centre * size
     start = (centre - half).astype(int).clip(0)
     end = np.minimum(np.ceil(centre + half).astype(int), size)
-    rows, columns = np.arange(size[0]), np.arange(size[1])
+    return start, end, (1 - (end - start).prod(1) / size.prod()).astype(np.float32)
+
+
+def _inside(shape: tuple[int, ...], start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Masks bool [B, H, W, 1] of boxes."""
+    rows, columns = np.arange(shape[1]), np.arange(shape[2])
     inside_rows = (rows >= start[:, :1]) & (rows < end[:, :1])
     inside_columns = (columns >= start[:, 1:]) & (columns < end[:, 1:])
-    inside = inside_rows[:, :, None] & inside_columns[:, None, :]
-    return inside, (1 - inside.mean((1, 2))).astype(np.float32)
+    return inside_rows[:, :, None, None] & inside_columns[:, None, :, None]

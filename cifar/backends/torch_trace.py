@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 OPERATIONS = 50

@@ -24,31 +24,35 @@ class TrainingBatches:
     batches are different ones each epoch."""
 
     def __init__(self, subset: Subset, batch_size: int, epochs: int, seed: int, pipeline: Pipeline):
-        self._subset = subset
+        self.subset = subset
+        self.pipeline = pipeline
         self._batch_size = batch_size
         self._epochs = epochs
         self._seed = seed
-        self._pipeline = pipeline
         self.order = lru_cache(maxsize=2)(self._shuffled)
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self._subset) // self._batch_size
+        return len(self.subset) // self._batch_size
 
     def __len__(self) -> int:
         return self._epochs * self.steps_per_epoch
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        visit = self.visit(step)
+        return self.pipeline(self.subset.images[visit.rows], self.subset.labels[visit.rows], visit)
+
+    def visit(self, step: int) -> Visit:
+        """Which images a batch holds, and all that its augmentation draws from."""
         if not 0 <= step < len(self):
             raise IndexError(step)
         epoch, index = divmod(step, self.steps_per_epoch)
         rows = self.order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        visit = Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._seed)
-        return self._pipeline(self._subset.images[rows], self._subset.labels[rows], visit)
+        return Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._seed)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """What `order` remembers: the subset's indices in the order in which an epoch takes them."""
-        return generator(self._seed, ORDER, epoch).permutation(self._subset.indices)
+        return generator(self._seed, ORDER, epoch).permutation(self.subset.indices)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in vars(self).items() if k != "order"}  # a worker process keeps its own

@@ -12,8 +12,10 @@ LAST, BEST = "last.npz", "best.keras"
 
 _PROGRESS = "progress"  # epochs done, best validation accuracy
 
+Snapshot = dict[str, np.ndarray]  # by number and path of the variable
 
-def snapshot(variables: list[keras.Variable]) -> dict[str, np.ndarray]:
+
+def snapshot(variables: list[keras.Variable]) -> Snapshot:
     """Copies of what the variables are now, in their order."""
     return {f"{i} {v.path}": _copy(v) for i, v in enumerate(variables)}
 
@@ -23,11 +25,11 @@ def _copy(variable: keras.Variable) -> np.ndarray:
     return array if array.flags.owndata else array.copy()  # PyTorch's are views of the variable
 
 
-def save(path: Path, arrays: dict[str, np.ndarray], epochs: int, best: float) -> None:
+def save(path: Path, arrays: Snapshot, epochs: int, best: float) -> None:
     """Everything that training goes on from: a snapshot of its variables, and how far it has come."""
     temporary = path.with_suffix(".npz.new")
     with temporary.open("wb") as file:
-        np.savez(file, **{_PROGRESS: np.array([epochs, best]), **arrays})
+        np.savez(file, allow_pickle=False, **{_PROGRESS: np.array([epochs, best]), **arrays})
     _put(temporary, path)
 
 
@@ -56,16 +58,16 @@ def save_network(path: Path, network: keras.Model) -> None:
 
 
 class Twin:
-    """A second network like the one that is trained, for what is to be saved while that one is trained further."""
+    """A second network like the one that is trained, to save what that one was while it is trained further."""
 
     def __init__(self, network: keras.Model):
         with keras.device("cpu:0"):
             self._network = keras.models.clone_model(network)
 
-    def save(self, path: Path, arrays: dict[str, np.ndarray]) -> None:
-        """Save the network with the variables of a snapshot."""
+    def save(self, path: Path, arrays: Snapshot) -> None:
+        """Save the network with the weights of a snapshot."""
         with keras.device("cpu:0"):
-            for variable, array in zip(self._network.variables, arrays.values(), strict=True):
+            for variable, array in zip(self._network.weights, arrays.values(), strict=True):
                 variable.assign(array)
             save_network(path, self._network)
 

@@ -89,7 +89,7 @@ class _Checkpoints(keras.callbacks.Callback):
         if logs.get("val_accuracy", -1.0) > self._best:
             self._best = float(logs["val_accuracy"])
             with self._classifier.averaged():
-                self._keep(self._classifier.network.variables, self._twin.save, self._folder / checkpoints.BEST)
+                self._keep(self._classifier.network.weights, self._twin.save, self._folder / checkpoints.BEST)
         self._keep(self._classifier.state, checkpoints.save, self._folder / checkpoints.LAST, epoch + 1, self._best)
 
     def _keep(self, variables: list[keras.Variable], save: Callable[..., None], path: Path, *progress: float) -> None:

@@ -152,8 +152,8 @@ class _Muon(_Update):
 
 
 class _MuonSgd(_Update):
-    """Convolutions and linear layers but the classifier: v = m*v + g; w *= sqrt(out) / |w|; w -= lr * orthogonalised(g +
-    m*v). The rest: SGD at rates of its own; of it, only the classifier's weights are decayed."""
+    """Convolutions and linear layers but the classifier: v = m*v + g; w *= sqrt(out) / |w|; w -= lr *
+    orthogonalised(g + m*v). The rest: SGD at rates of its own; of it, only the classifier's weights are decayed."""
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         super().build(variables)

@@ -5,7 +5,7 @@ import gzip
 import json
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from cifar.runs.folder import RunFolder
 OPERATIONS = 50
 
 
-class _TimedBatches(keras.utils.PyDataset):
+class TimedBatches(keras.utils.PyDataset):
     """The same batches; notes when each of them was asked for, and when it was there."""
 
     def __init__(self, batches: keras.utils.PyDataset):
@@ -48,7 +48,7 @@ class _TimedBatches(keras.utils.PyDataset):
 class _Phases(keras.callbacks.Callback):
     """Tells the profile what happens. To come after all that takes time at a step's end, before the checkpoints."""
 
-    def __init__(self, profile: Profile, batches: _TimedBatches):
+    def __init__(self, profile: Profile, batches: TimedBatches):
         super().__init__()
         self._profile = profile
         self._batches = batches
@@ -84,7 +84,7 @@ def profiled(
     if not hardware.settings(config).profile:
         yield batches, []
         return
-    timed = _TimedBatches(batches)
+    timed = TimedBatches(batches)
     with Profile(folder.profile, len(batches), _trace(config, folder.profile)) as profile:
         yield timed, [_Phases(profile, timed)]
 
@@ -101,7 +101,9 @@ def _trace(config: Config, folder: Path) -> Trace:
 
 
 @dataclass(frozen=True)
-class _Event:
+class Event:
+    """Something that took a thread's time."""
+
     name: str
     start: float  # microseconds
     duration: float  # microseconds
@@ -112,11 +114,11 @@ class _Event:
 class _Thread:
     process: str
     name: str
-    events: list[_Event]
+    events: list[Event]
 
 
 class _XSpaceTrace:
-    """TensorFlow's and JAX's profilers write XSpace protocol buffers, which take a package of their own to be looked at.
+    """TensorFlow's and JAX's profilers write XSpace protocol buffers, which only a package of their own can show.
     Leaves trace.json.gz, for ui.perfetto.dev or chrome://tracing, and operations.txt instead."""
 
     def __init__(self, folder: Path):
@@ -166,7 +168,7 @@ class _TensorFlowTrace(_XSpaceTrace):
                     start = line.timestamp_ns / 1e3 + event.offset_ps / 1e6
                     # Operations are called `where/in/the/graph:Kind`.
                     is_operation = line.name.startswith("Stream") or kind.name.endswith(f":{kind.display_name}")
-                    events.append(_Event(kind.name, start, event.duration_ps / 1e6, is_operation))
+                    events.append(Event(kind.name, start, event.duration_ps / 1e6, is_operation))
                 yield _Thread(plane.name, line.name, events)
 
 
@@ -190,7 +192,7 @@ class _JaxTrace(_XSpaceTrace):
             for line in plane.lines:
                 computes = line.name.startswith(("tf_XLA", "Stream"))
                 events = [
-                    _Event(e.name, e.start_ns / 1e3, e.duration_ns / 1e3, computes and "::" not in e.name)
+                    Event(e.name, e.start_ns / 1e3, e.duration_ns / 1e3, computes and "::" not in e.name)
                     for e in line.events
                 ]
                 yield _Thread(plane.name, line.name, events)
@@ -209,24 +211,25 @@ def _chrome(threads: Iterable[_Thread]) -> Iterator[dict[str, Any]]:
 
 def _table(threads: Iterable[_Thread]) -> str:
     """Operations by the time that they took themselves."""
-    times: Counter[str] = Counter()
+    times: defaultdict[str, float] = defaultdict(float)
     calls: Counter[str] = Counter()
     for thread in threads:
         operations = [event for event in thread.events if event.is_operation]
         calls.update(event.name for event in operations)
-        times.update(_self_times(operations))
+        for name, microseconds in self_times(operations).items():
+            times[name] += microseconds
     total = sum(times.values())
     lines = [
-        f"{time / 1e3:12.3f} ms {time / total:7.1%} {calls[name]:7} x  {name}"
-        for name, time in times.most_common(OPERATIONS)
+        f"{times[name] / 1e3:12.3f} ms {times[name] / total:7.1%} {calls[name]:7} x  {name}"
+        for name in sorted(times, key=lambda name: -times[name])[:OPERATIONS]
     ]
     return "\n".join(["     self time   share   calls    operation", *lines]) + "\n"
 
 
-def _self_times(events: list[_Event]) -> Counter[str]:
-    """Microseconds of each name, without what happened within."""
-    times: Counter[str] = Counter()
-    around: list[_Event] = []
+def self_times(events: list[Event]) -> dict[str, float]:
+    """Microseconds of each name in one thread, without what happened within."""
+    times: defaultdict[str, float] = defaultdict(float)
+    around: list[Event] = []
     for event in sorted(events, key=lambda e: (e.start, -e.duration)):
         while around and around[-1].start + around[-1].duration <= event.start:
             around.pop()

@@ -22,10 +22,10 @@ def predict(config: Config, splits: Splits, folder: RunFolder, images: np.ndarra
     dtype = torch.float64 if precision == "fp64" else torch.float32
     network.to(device, dtype).eval()
     reduced = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    logits = []
+    logits, size = [], EVALUATION_BATCH[device.type]
     with torch.inference_mode(), torch.autocast(device.type, reduced, enabled=reduced is not None):
-        for start in range(0, len(images), EVALUATION_BATCH):
-            batch = torch.from_numpy(np.array(images[start : start + EVALUATION_BATCH]))
+        for start in range(0, len(images), size):
+            batch = torch.from_numpy(np.array(images[start : start + size]))
             logits.append(network(batch.to(device)).to("cpu", dtype))
     return torch.cat(logits).numpy()
 

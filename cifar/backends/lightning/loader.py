@@ -3,18 +3,18 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cifar.backends.lightning import hardware
+from cifar.augment import Pipeline
+from cifar.backends.lightning import hardware, resident
+from cifar.backends.lightning.resident import Batch, ResidentBatches
 from cifar.config import Config
 from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
 
-EVALUATION_BATCH = 500
-
-Batch = tuple[np.ndarray, np.ndarray]
+EVALUATION_BATCH = {"cpu": 500, "cuda": 2000}  # images, by type of device
 
 
 class EpochSteps(Sampler[int]):
@@ -39,34 +39,42 @@ class Share(Dataset[Batch]):
     """Every `world`-th image of each batch: the whole batch is prepared and divided, so that it is the same batch
     however many devices share it."""
 
-    def __init__(self, batches: TrainingBatches, rank: int, world: int):
+    def __init__(self, batches: TrainingBatches | ResidentBatches, rank: int, world: int):
         self._batches = batches
         self._rows = slice(rank, None, world)
 
     def __getitem__(self, step: int) -> Batch:
-        images, labels = self._batches[step]
-        return np.ascontiguousarray(images[self._rows]), np.ascontiguousarray(labels[self._rows])
+        images, labels = map(torch.as_tensor, self._batches[step])
+        return images[self._rows].contiguous(), labels[self._rows].contiguous()
 
 
 def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> DataLoader[Batch]:
     """Batches (images, labels) as tensors, epoch after epoch."""
-    workers = hardware.workers(config)
+    on_gpu = made_on_gpu(config, batches.pipeline)
+    workers = 0 if on_gpu else hardware.workers(config)
+    made = ResidentBatches(batches, trainer.strategy.root_device) if on_gpu else batches
     shared = trainer.world_size > 1
     return DataLoader(
-        Share(batches, trainer.global_rank, trainer.world_size) if shared else batches,  # type: ignore[arg-type]
+        Share(made, trainer.global_rank, trainer.world_size) if shared else made,  # type: ignore[arg-type]
         batch_size=None,  # an item is a batch already
         sampler=EpochSteps(batches.steps_per_epoch, lambda: trainer.global_step),
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=hardware.uses_gpu(config),
+        pin_memory=hardware.uses_gpu(config) and not on_gpu,
     )
+
+
+def made_on_gpu(config: Config, pipeline: Pipeline) -> bool:
+    """Whether training batches are made where the network is; else the host makes and sends them."""
+    return hardware.uses_gpu(config) and resident.can_do(pipeline)
 
 
 def evaluation(config: Config, subset: Subset, trainer: pl.Trainer) -> DataLoader[Batch]:
     """This device's share of the subset, in order."""
     share = dataclasses.replace(subset, indices=subset.indices[trainer.global_rank :: trainer.world_size])
-    return DataLoader(
-        EvaluationBatches(share, EVALUATION_BATCH),  # type: ignore[arg-type]
-        batch_size=None,
-        pin_memory=hardware.uses_gpu(config),
+    batches = (
+        resident.in_order(share, EVALUATION_BATCH["cuda"], trainer.strategy.root_device)
+        if hardware.uses_gpu(config)
+        else EvaluationBatches(share, EVALUATION_BATCH["cpu"])
     )
+    return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(build, tmp_
     trained, batch = build(*overrides)
     for _ in range(2):
         trained.train_on_batch(*batch)
-    checkpoints.save(tmp_path / "last.npz", trained.state, 7, 0.625)
+    checkpoints.save(tmp_path / "last.npz", checkpoints.snapshot(trained.state), 7, 0.625)
     resumed, _ = build(*overrides, "seed=1")
     assert checkpoints.restore(tmp_path / "last.npz", resumed.state) == (7, 0.625)
     assert_same(resumed.state, numbers(trained.state))
@@ -58,7 +59,7 @@ def damaged(path, how):
 def test_a_damaged_checkpoint_is_refused_and_changes_nothing(build, tmp_path, how):
     classifier, batch = build()
     path = tmp_path / "last.npz"
-    checkpoints.save(path, classifier.state, 1, 0.5)
+    checkpoints.save(path, checkpoints.snapshot(classifier.state), 1, 0.5)
     classifier.train_on_batch(*batch)
     before = numbers(classifier.state)
     damaged(path, how)
@@ -70,7 +71,7 @@ def test_a_damaged_checkpoint_is_refused_and_changes_nothing(build, tmp_path, ho
 @pytest.mark.parametrize("other", ["model.width=16", "optimizer=sgd", "ema_decay=0.9"])
 def test_a_checkpoint_of_another_network_or_optimizer_is_refused(build, tmp_path, other):
     path = tmp_path / "last.npz"
-    checkpoints.save(path, build()[0].state, 1, 0.5)
+    checkpoints.save(path, checkpoints.snapshot(build()[0].state), 1, 0.5)
     with pytest.raises(UserError, match=f"its arrays are not those of this network and optimizer.*{HINT}"):
         checkpoints.restore(path, build(other)[0].state)
 
@@ -89,7 +90,7 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
     last, best = tmp_path / "last.npz", tmp_path / "best.keras"
 
     def write_all():
-        checkpoints.save(last, classifier.state, 1, 0.5)
+        checkpoints.save(last, checkpoints.snapshot(classifier.state), 1, 0.5)
         checkpoints.save_network(best, classifier.network)
 
     def half(file, **arrays):
@@ -103,7 +104,7 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
     monkeypatch.setattr(np, "savez", half)
     monkeypatch.setattr(keras.Model, "save", lambda network, path: half(path.open("wb")))
     for write in (
-        lambda: checkpoints.save(last, classifier.state, 2, 0.5),
+        lambda: checkpoints.save(last, checkpoints.snapshot(classifier.state), 2, 0.5),
         lambda: checkpoints.save_network(best, classifier.network),
     ):
         with pytest.raises(OSError, match="no space"):
@@ -113,6 +114,21 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
     write_all()
     assert {path.name for path in tmp_path.iterdir()} == {"last.npz", "best.keras"}, "what was left over is used up"
     assert last.read_bytes() != before[0]
+
+
+def test_a_snapshot_and_its_twin_are_of_the_moment_at_which_they_were_taken(build, tmp_path):
+    classifier, batch = build("model.dropout=[0.1,0.1,0.1]")
+    classifier.train_on_batch(*batch)
+    twin, before = checkpoints.Twin(classifier.network), numbers(classifier.network.weights)
+    snapshot = checkpoints.snapshot(classifier.network.weights)
+    classifier.train_on_batch(*batch)
+    after = numbers(classifier.network.weights)
+    thread = threading.Thread(target=twin.save, args=(tmp_path / "best.keras", snapshot))
+    thread.start()
+    thread.join()
+    assert_same(checkpoints.load_network(tmp_path / "best.keras").weights, before)
+    assert_same(classifier.network.weights, after)
+    assert any((one != other).any() for one, other in zip(before, after, strict=True))
 
 
 PLAIN_KERAS = """

@@ -1,0 +1,78 @@
+"""Which batches are made where, and who gets which images of them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from cifar.augment import Pipeline
+from cifar.backends.lightning import loader
+from cifar.backends.lightning.resident import ResidentBatches
+from cifar.data import Subset
+from cifar.data.batches import TrainingBatches
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (41, 32, 32, 3), dtype=np.uint8)
+SUBSET = Subset(IMAGES, np.arange(41) % 10, np.arange(41)[::-1])
+
+
+def trainer(rank=0, world=1, step=0):
+    """What a loader asks of one; where it says GPU, the processor stands in."""
+    return SimpleNamespace(
+        global_rank=rank, world_size=world, global_step=step, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+    )
+
+
+def batches(config):
+    return TrainingBatches(SUBSET, 10, 3, 0, Pipeline(config.aug, 10, (1, 2, 3)))
+
+
+def assert_same(found, expected):
+    for tensor, array in zip(found, expected, strict=True):
+        assert torch.is_tensor(tensor)
+        np.testing.assert_array_equal(tensor, array)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more processes than a small machine has cores
+@pytest.mark.parametrize(
+    ("device", "aug", "resident"), [("gpu", "cutmix", True), ("gpu", "randaug", False), ("cpu", "cutmix", False)]
+)
+def test_the_gpu_makes_what_it_can(config, device, aug, resident):
+    run = config(f"backend.device={device}", f"aug={aug}", "backend.workers=2")
+    made = loader.training(run, batches(run), trainer())
+    assert isinstance(made.dataset, ResidentBatches if resident else TrainingBatches)
+    # What is on the device already needs neither other processes nor pinned memory.
+    assert made.num_workers == (0 if resident else 2)
+    assert made.pin_memory == (device == "gpu" and not resident)
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("done", [0, 4, 6])
+def test_an_epoch_goes_on_where_training_stands(config, device, done):
+    run = config(f"backend.device={device}", "aug=mixup", "backend.workers=0")
+    expected, made = batches(run), loader.training(run, batches(run), trainer(step=done))
+    assert len(made) == 4
+    steps = range(done, 8 if done else 4)
+    for step, batch in zip(steps, made, strict=True):
+        assert_same(batch, expected[step])
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_devices_divide_the_very_batch_of_one(config, device):
+    run = config(f"backend.device={device}", "aug=cutmix", "backend.workers=0")
+    whole = batches(run)[0]
+    for rank in range(3):
+        images, labels = next(iter(loader.training(run, batches(run), trainer(rank, world=3))))
+        assert images.is_contiguous()
+        assert_same((images, labels), [part[rank::3] for part in whole])
+
+
+@pytest.mark.parametrize(("device", "size"), [("cpu", 3), ("gpu", 7)])
+def test_devices_divide_what_is_evaluated(config, monkeypatch, device, size):
+    monkeypatch.setattr(loader, "EVALUATION_BATCH", {"cpu": 3, "cuda": 7})
+    run = config(f"backend.device={device}")
+    for rank in range(2):
+        found = list(loader.evaluation(run, SUBSET, trainer(rank, world=2)))
+        mine = SUBSET.indices[rank::2]
+        assert [len(images) for images, _ in found][:-1] == [size] * (len(found) - 1)
+        assert_same(map(torch.cat, zip(*found, strict=True)), (IMAGES[mine], SUBSET.labels[mine]))

@@ -1,96 +1,70 @@
-"""Images a second of Keras training: train.py against a bare `fit`, and against what Keras offers to be faster.
+"""Images a second of training with Keras: train.py against what others write, and against what Keras has to be faster.
 
-    python benchmarks/keras_fit.py [cnn] [resnet18] [vit_tiny] …
+    python benchmarks/keras_fit.py [cnn] [resnet18] [vit_tiny] … [--turns 3] [--variants]
 
-bare_fit   `fit` on arrays in memory: the same network, Keras's own SGD, loss and accuracy, nothing else
-ours       experiment.run, augmentation `basic`; the second epoch, as recorded in the run's metrics.csv
-ours_bf16  the same with precision=bf16
-ours_xla   the same with backend.compile=true
+arrays           `fit` on arrays in memory: no augmentation, nothing else
+ours             experiment.run, augmentation `basic`; the second epoch, as recorded in the run's metrics.csv
+layers, tf.data  Keras's ZeroPadding2D, RandomCrop and RandomFlip in tf.data (one window a batch, as Keras draws it)
+layers, model    the same layers in the model
 
-On CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), on the CPU, with TensorFlow."""
+With --variants, also ours with precision=bf16, and with backend.compile=true (XLA). The same network, first weights,
+batches of 128, SGD and normalising layer on all sides, each in a process of its own. On CIFAR-10 (in $CIFAR_DATA_DIR or
+data/, else downloaded), on the CPU, with TensorFlow."""
 
-import contextlib
-import io
-import os
-import sys
+import argparse
 import tempfile
-import time
+from collections.abc import Callable
 from functools import partial
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
-
-import keras
-import numpy as np
+import ours
+import plain_keras
 import timing
+from plain_keras import Fit
 
-from cifar import data, experiment
-from cifar.backends.keras import hardware, model
-from cifar.config import Config, composed
+from cifar import data
+from cifar.backends.keras import hardware
+from cifar.config import Config
 from cifar.data import Splits
-from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import read_metrics
 
-ROUNDS = 3
-BATCH = 128
 IMAGES = {"cnn": 3840, "resnet18": 640, "vit_tiny": 640}  # some seconds of training
 
 
+def fitted(side: Callable[[Config, Splits], Fit], chosen: Config) -> float:
+    return side(chosen, data.load(chosen.data)).rate()
+
+
 def config(name: str, runs: str, *more: str) -> Config:
-    overrides = [
-        f"model={name}", "backend=keras", "backend.device=cpu", "clip_norm=null", "label_smoothing=0",
-        f"data.train_size={IMAGES[name]}", "data.val_size=100", "aug=basic", "tracker=none", "optimizer=sgd",
-        "optimizer.lr=0.01", "epochs=2", f"batch_size={BATCH}", f"runs_dir={runs}", "on_existing=rerun", *more,
-    ]  # fmt: skip
-    return composed(*overrides)
+    return ours.config(
+        runs, f"model={name}", "backend=keras", "backend.device=cpu", "optimizer.lr=0.01",
+        f"data.train_size={IMAGES[name]}", "data.val_size=100", "epochs=2", *more,
+    )  # fmt: skip
 
 
-def ours(chosen: Config) -> float:
-    """Of the second epoch; the first traces and warms up."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        experiment.run(chosen)
-    return read_metrics(RunFolder.of(chosen).metrics)[1]["images_per_second"]
-
-
-class Clock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Times the last epoch."""
-
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        self.seconds = time.perf_counter() - self.started
-
-
-def bare_fit(chosen: Config, splits: Splits) -> float:
-    hardware.configure(chosen)
-    network = model.build(chosen.model, 10, splits.mean, splits.std)
-    network.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    rows, clock = splits.train.indices, Clock()
-    images, labels = np.array(splits.train.images[rows]), np.array(splits.train.labels[rows])
-    network.fit(images, labels, batch_size=BATCH, epochs=2, verbose=0, callbacks=[clock])
-    return len(rows) / clock.seconds
-
-
-def main(names: list[str]) -> None:
+def compare(name: str, turns: int, variants: bool) -> None:
     with tempfile.TemporaryDirectory() as runs:
-        for name in names:
-            chosen = config(name, runs, "precision=fp32")
-            splits = data.load(chosen.data)
-            timing.compare(
-                f"{name}, training with Keras, {hardware.plan(chosen, 10).device}",
-                ROUNDS,
-                "bare_fit",
-                bare_fit=partial(bare_fit, chosen, splits),
-                ours=partial(ours, chosen),
-                ours_bf16=partial(ours, config(name, runs, "precision=bf16")),
-                ours_xla=partial(ours, config(name, runs, "precision=fp32", "backend.compile=true")),
-            )
+        chosen = config(name, runs, "precision=fp32")
+        reference = "arrays (fp32)"
+        sides = {
+            reference: partial(fitted, plain_keras.arrays, chosen),
+            "ours (fp32)": partial(ours.rate, chosen),
+            "layers, tf.data (fp32)": partial(fitted, plain_keras.layers_in_data, chosen),
+            "layers, model (fp32)": partial(fitted, plain_keras.layers_in_model, chosen),
+        }
+        if variants:
+            sides["ours (bf16)"] = partial(ours.rate, config(name, runs, "precision=bf16"))
+            sides["ours (fp32, XLA)"] = partial(ours.rate, config(name, runs, "precision=fp32", "backend.compile=true"))
+        with timing.apart(**sides) as measured:
+            title = f"{name}, training with Keras, {hardware.plan(chosen, 10).device}"
+            timing.compare(title, turns, reference, **measured)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(IMAGES))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=list(IMAGES))
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--variants", action="store_true")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.models) - IMAGES.keys():
+        parser.error(f"no size is set for {', '.join(sorted(unknown))}; allowed: {', '.join(IMAGES)}")
+    for chosen_model in arguments.models:
+        compare(chosen_model, arguments.turns, arguments.variants)

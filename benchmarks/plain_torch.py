@@ -1,6 +1,7 @@
 """PyTorch training loops as people write them, around the same networks: what differs is how batches are made."""
 
 import itertools
+import multiprocessing
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -106,9 +107,7 @@ def usual(config: Config, splits: Splits) -> Loop:
             transforms.Normalize(*_unit_scale(splits)),
         ]
     )
-    loader = DataLoader(
-        Pictures(splits.train, prepare), ours.BATCH, shuffle=True, drop_last=True, num_workers=WORKERS
-    )
+    loader = DataLoader(Pictures(splits.train, prepare), ours.BATCH, shuffle=True, drop_last=True, num_workers=WORKERS)
     return Loop(config, network, network.body, loader, bf16=False)
 
 
@@ -116,11 +115,21 @@ def timm_loader(config: Config, splits: Splits) -> Loop:
     """timm's loader and transforms (its crop is a window that is resized), in our precision and memory format."""
     network = _network(config, splits)
     mean, std = _unit_scale(splits)
+    _start_workers_as_a_script_does()
     loader = timm.data.create_loader(
-        Pictures(splits.train), 32, ours.BATCH, is_training=True, color_jitter=None, hflip=0.5,
-        scale=(SMALLEST_CROP**2, 1.0), ratio=(1.0, 1.0), mean=mean, std=std, num_workers=WORKERS,
+        Pictures(splits.train),  # type: ignore[arg-type]
+        32,
+        ours.BATCH,
+        is_training=True,
+        scale=(SMALLEST_CROP**2, 1.0),
+        ratio=(1.0, 1.0),
+        hflip=0.5,
+        color_jitter=None,  # type: ignore[arg-type]
+        mean=mean,
+        std=std,
+        num_workers=WORKERS,
         device=torch.device("cpu"),
-    )  # fmt: skip
+    )
     body = nn.Sequential(_ChannelsLast(), network.body)
     return Loop(config, network, body, loader, bf16=hardware.precision(config, gpu=False) == "bf16")
 
@@ -163,6 +172,11 @@ class _ChannelsLast(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
 
+def _start_workers_as_a_script_does() -> None:
+    """A process of isolation's would start them afresh, each with all its imports, instead of by forking."""
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
+
+
 def _network(config: Config, splits: Splits) -> model.Network:
     """With the weights that our run starts from."""
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
@@ -171,6 +185,6 @@ def _network(config: Config, splits: Splits) -> model.Network:
     return network
 
 
-def _unit_scale(splits: Splits) -> tuple[list[float], list[float]]:
+def _unit_scale(splits: Splits) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of pixels from 0 to 1."""
-    return [m / 255 for m in splits.mean], [s / 255 for s in splits.std]
+    return tuple(m / 255 for m in splits.mean), tuple(s / 255 for s in splits.std)

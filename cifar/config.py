@@ -270,7 +270,9 @@ class Lightning(Section):
     name: Literal["lightning"]
     device: Literal["auto", "cpu", "gpu"]
     devices: PositiveInt = Field(description="processes of data-parallel training")
-    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="processes that prepare batches")
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(
+        description="processes that prepare batches, unless the GPU does"
+    )
     compile: bool = Field(description="torch.compile the network")
     profile: bool = Field(description="find out where the time goes")
 
@@ -381,6 +383,11 @@ class Config(Section):
                 raise ValueError(
                     "model=timm: timm's networks are PyTorch's; use backend=lightning, or with backend=keras one of "
                     "cnn, resnet18, resnet50, wrn16_4, vit_tiny, vit_small, speednet"
+                )
+            if self.backend.engine == "torch" and not isinstance(self.model, Cnn):
+                raise ValueError(
+                    f"backend.engine=torch: PyTorch takes no layer with a dot in its name, as model={self.model.name} "
+                    f"has them; use backend.engine=tensorflow or jax, or model=cnn"
                 )
             if self.precision == "fp16":
                 raise ValueError("precision=fp16: only backend=lightning scales the loss for it; Keras has bf16")

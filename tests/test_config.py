@@ -86,6 +86,7 @@ def test_a_patch_must_divide_the_image(config):
         ),
         (["precision=fp16"], "only backend=lightning"),
         (["precision=fp64", "backend.engine=jax"], "use backend.engine=tensorflow or backend=lightning"),
+        (["backend.engine=torch", "model=resnet18"], "use backend.engine=tensorflow or jax, or model=cnn"),
         (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
         (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean 'device'?"),
     ],

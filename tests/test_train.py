@@ -22,7 +22,7 @@ def test_cfg_prints_the_config_without_importing_a_framework():
 
 def test_help_lists_every_group_and_choice(train):
     shown = train("--help").stdout
-    for line in ("model: cnn, resnet18", "aug: basic, cutmix", "experiments: ", "precision: auto"):
+    for line in ("model: cnn, resnet18", "aug: alternating, basic, cutmix", "experiments: ", "precision: auto"):
         assert line in shown
 
 

@@ -19,7 +19,7 @@ from cifar.runs.recorder import Row, read_metrics
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Where a run is kept, who watches it, how fast it is fed: nothing that changes its result.
-NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers")
+NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers", "backend.profile")
 IMAGES = "data.fingerprint"  # joins the choices where one name stands for different images
 
 _TRACES = {".lock", "status.json", "manifest.json", "metrics.csv", "result.json", "predictions.npz", "checkpoints"}

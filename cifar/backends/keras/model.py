@@ -34,7 +34,8 @@ def seed_dropout(network: keras.Model, seed: int) -> None:
     the engine.)"""
     for layer in network.layers:
         if isinstance(layer, layers.Dropout):
-            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name}".encode()), 0])
+            # Half of it: where PyTorch is the engine, a seed is a signed number of 32 bits.
+            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name}".encode()) >> 1, 0])
 
 
 def _scale_and_offset(mean: Sequence[float], std: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

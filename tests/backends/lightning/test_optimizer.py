@@ -85,7 +85,7 @@ def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rat
                 continue
             normed = before[name] * len(parameter) ** 0.5 / before[name].norm()
             step = ((normed - parameter.detach()) / rate).flatten(1)
-            left, singular, right = torch.linalg.svd(direction.flatten(1), full_matrices=False)
+            left, _, right = torch.linalg.svd(direction.flatten(1), full_matrices=False)
             along = torch.diag(left.T @ step @ right.T)
             assert (along > 0.3).all(), "along each singular direction"
             assert (along < 1.4).all()

@@ -107,6 +107,7 @@ def usual(config: Config, splits: Splits) -> Loop:
             transforms.Normalize(*_unit_scale(splits)),
         ]
     )
+    _start_workers_as_a_script_does()
     loader = DataLoader(Pictures(splits.train, prepare), ours.BATCH, shuffle=True, drop_last=True, num_workers=WORKERS)
     return Loop(config, network, network.body, loader, bf16=False)
 

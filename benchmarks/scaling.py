@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py [images] [batch] [workers] [epochs]
 
-reading   seconds until the images are there, from the second start on
+reading   seconds until the images are there and divided; how they are divided is kept for the next run
 start     seconds of the whole command that are not epochs: imports, reading, the test, plots
 epoch     seconds of the last epoch, validation included
 images/s  of the last epoch's training, and its ratio to the table's first row
@@ -15,7 +15,6 @@ on the CPU. What a table does not vary is 5,000 images, batches of 128, no worke
 import argparse
 import contextlib
 import functools
-import json
 import subprocess
 import sys
 import tempfile

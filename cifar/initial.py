@@ -29,7 +29,7 @@ def whitening(splits: Splits, size: int, epsilon: float = 5e-4) -> np.ndarray:
     uncorrelated and of variance 1, then the same filters negated.
 
     They are the eigenvectors of the patches' second moments, each divided by the root of its eigenvalue plus `epsilon`
-    (arXiv:2404.00498, section 3.1)."""
+    (arXiv:2404.00498)."""
     images = splits.train.images[splits.train.indices[:WHITENING_IMAGES]]
     sums, products, count = np.zeros(3 * size * size), np.zeros((3 * size * size,) * 2), 0
     # Of whole numbers, so that sums are exact: eigenvectors of almost equal eigenvalues change with every rounding.

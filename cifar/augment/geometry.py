@@ -34,7 +34,7 @@ class Crop:
 
 class Flip:
     """Mirror each image left to right with a probability; or draw so for the first epoch only, and turn each image in
-    every epoch after it, so that two epochs show both sides of each (arXiv:2404.00498, section 3.6)."""
+    every epoch after it, so that two epochs show both sides of each (arXiv:2404.00498)."""
 
     def __init__(self, probability: float, alternate: bool):
         self._probability = probability

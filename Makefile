@@ -1,5 +1,6 @@
 # make quickstart: set up, then train a small network on real images. make test: set up, then run the tests.
-# Set-up happens once; both can be repeated at any time.
+# make bench: set up, then measure everything in about half an hour; leaves benchmarks/RESULTS.md.
+# Set-up happens once; all can be repeated at any time.
 
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -7,7 +8,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test bench lint format clean
 
 quickstart: $(INSTALLED)
 	@echo "==> Training a small network on scikit-learn's handwritten digits (no download)"
@@ -24,6 +25,9 @@ test: $(INSTALLED)
 	@$(BIN)/python -m pytest
 	@echo "==> Tests, Keras in this process"
 	@CIFAR_TEST_BACKEND=keras $(BIN)/python -m pytest tests/test_experiment.py tests/backends
+
+bench: $(INSTALLED)
+	@$(BIN)/python benchmarks/suite.py
 
 lint: $(INSTALLED)
 	@echo "==> Lint"

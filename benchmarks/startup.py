@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS = 5
+ROUNDS = 3
 IMPORTS = {"lightning": "import pytorch_lightning, timm", "keras": "import keras"}
 
 # train.py, noting when its first step is done.

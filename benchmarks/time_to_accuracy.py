@@ -146,7 +146,8 @@ def described(progress: list[Progress], base: float) -> str:
         return f"not reached in {len(progress) - len(seconds)} of {len(progress)} turns"
     spread = f"({min(seconds):.1f} to {max(seconds):.1f})"
     epochs = ", ".join(str(one.epochs) for one in progress)
-    return f"{median(progress):7.1f} s  {spread:<16}  {median(progress) / base:5.2f} x ours  after epoch {epochs}"
+    ratio = f"{median(progress) / base:5.2f} x ours" if base < math.inf else ""
+    return f"{median(progress):7.1f} s  {spread:<16}  {ratio:<12}  after epoch {epochs}"
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,31 @@ def test_whitened_patches_are_uncorrelated_and_of_one_variance():
     np.testing.assert_allclose(whitened.T @ whitened / len(whitened), np.eye(12), atol=1e-3)
 
 
+def test_a_speednet_whitens_the_patches_of_its_training_images_and_of_no_others(config):
+    chosen = config("model=speednet", "seed=3")
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    whole = splits_of(images)
+    half = dataclasses.replace(whole, train=dataclasses.replace(whole.train, indices=np.arange(4)))
+    shapes = {"whiten.weight": (24, 3, 2, 2), "whiten.bias": (24,), "fc.weight": (10, 256)}
+    found = initial.of_run(chosen, shapes, half)
+    np.testing.assert_array_equal(found["whiten.weight"], initial.whitening(half, size=2))
+    assert not np.array_equal(found["whiten.weight"], initial.whitening(whole, size=2))
+    images[4:] = 0
+    np.testing.assert_array_equal(found["whiten.weight"], initial.of_run(chosen, shapes, half)["whiten.weight"])
+    drawn = initial.weights(chosen.model, shapes, seed=3)
+    assert all(np.array_equal(found[name], drawn[name]) for name in ("whiten.bias", "fc.weight"))
+
+
+def test_epsilon_keeps_directions_of_little_variance_small():
+    """A filter's length is 1 / sqrt(variance + epsilon): at most 1 / sqrt(epsilon)."""
+    noise = np.random.default_rng(0).integers(0, 2, (16, 32, 32, 1), np.uint8)
+    stripes = np.broadcast_to(np.array([0, 250], np.uint8)[:, None], (16, 32, 16, 2, 1)).reshape(16, 32, 32, 1)
+    splits = splits_of(np.broadcast_to(stripes + noise, (16, 32, 32, 3)))
+    lengths = [np.linalg.norm(initial.whitening(splits, 2, e).reshape(24, 12), axis=1).max() for e in (0.0, 0.01)]
+    assert lengths[0] > 100
+    assert 9 < lengths[1] <= 10
+
+
 def test_whitening_takes_images_in_which_patches_cannot_differ():
     filters = initial.whitening(
         splits_of(np.full((4, 32, 32, 3), 7, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None]), 2
@@ -69,6 +96,8 @@ def test_speednets_convolutions_start_as_identities(config):
     assert kernel[3:].std() > 0.05
     head = initial.weights(chosen, {"fc.weight": (10, 256)}, seed=0)["fc.weight"]
     assert abs(head.std() * 256 - 1) < 0.05
+    bias = initial.weights(chosen, {"whiten.weight": (24, 3, 2, 2), "whiten.bias": (24,)}, seed=0)["whiten.bias"]
+    assert 0.1 < bias.std() < np.abs(bias).max() < 1 / np.sqrt(12), "as PyTorch's convolutions"
 
 
 def test_weights_depend_on_seed_and_name_alone(config):

@@ -148,6 +148,10 @@ def test_the_proof_keeps_what_was_asked_for(config):
     assert (proof.model.drop_path, proof.model.dropout, proof.precision) == (0, 0, "fp64")
     assert proof.optimizer.model_copy(update={"lr": asked.optimizer.lr}) == asked.optimizer
     assert proof.data.train_size == proof.batch_size == 10
+    asked = config("model=speednet", "batch_size=2000").optimizer
+    every_rate = parity.proof(config("model=speednet", "batch_size=2000")).optimizer
+    for rate in ("lr", "bias_lr", "head_lr"):
+        assert getattr(every_rate, rate) == pytest.approx(getattr(asked, rate) * 10 / 2000)
 
 
 def test_findings_say_what_is_allowed():

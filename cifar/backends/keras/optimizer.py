@@ -40,7 +40,7 @@ def build(
 
 
 class _Update(keras.optimizers.Optimizer):
-    """What the three have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
+    """What the rules have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
 
     def __init__(self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None):
         rates = StepTable(learning_rates)

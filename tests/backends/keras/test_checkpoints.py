@@ -11,6 +11,7 @@ from cifar.backends.keras import checkpoints, hardware, model, weights
 from cifar.errors import UserError
 
 HINT = "on_existing=rerun starts the run over"
+SPEEDNET = ("model=speednet", "model.widths=[8,16,16]")
 
 
 def numbers(variables):
@@ -116,8 +117,10 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
     assert last.read_bytes() != before[0]
 
 
-def test_a_snapshot_and_its_twin_are_of_the_moment_at_which_they_were_taken(build, tmp_path):
-    classifier, batch = build("model.dropout=[0.1,0.1,0.1]")
+@pytest.mark.parametrize("overrides", [("model.dropout=[0.1,0.1,0.1]",), SPEEDNET], ids=["cnn", "speednet"])
+def test_a_snapshot_and_its_twin_are_of_the_moment_at_which_they_were_taken(build, tmp_path, overrides):
+    """Of weights that are not trained, too."""
+    classifier, batch = build(*overrides)
     classifier.train_on_batch(*batch)
     twin, before = checkpoints.Twin(classifier.network), numbers(classifier.network.weights)
     snapshot = checkpoints.snapshot(classifier.network.weights)
@@ -153,7 +156,7 @@ def network(config, *overrides):
 def test_keras_alone_reads_the_networks(config, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    networks = {name: network(config, f"model={name}") for name in ("cnn", "resnet18")}
+    networks = {name: network(config, f"model={name}") for name in ("cnn", "resnet18", "speednet")}
     for name, built in networks.items():
         checkpoints.save_network(tmp_path / f"{name}.keras", built)
     done = subprocess.run(

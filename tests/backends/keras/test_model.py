@@ -39,6 +39,17 @@ def test_norms_mean_what_pytorch_users_expect(config):
     assert {norm.epsilon for norm in layer_norms} == {1e-6}
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_speednets_whitening_and_scales_are_not_trained(config, depth):
+    network = build(config, "speednet", depth=depth)
+    norms = of_kind(network, keras.layers.BatchNormalization)
+    assert len(norms) == 3 * depth
+    assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.6, 1e-5)}
+    frozen = {weights.name_of(v) for v in network.non_trainable_variables}
+    kept = {f"{norm.name}.{kind}" for norm in norms for kind in ("weight", "running_mean", "running_var")}
+    assert frozen == {"whiten.weight"} | kept
+
+
 @pytest.mark.parametrize(
     ("name", "blocks", "branches", "dropouts"), [("resnet18", 8, 1, 1), ("wrn16_4", 6, 1, 1), ("vit_tiny", 12, 2, 38)]
 )

@@ -157,6 +157,42 @@ def test_muon_moves_matrices_by_the_orthogonalised_momentum(config, float64, nes
             np.testing.assert_allclose(moved / scale, left @ right, atol=0.02, err_msg=f"{name}, step {step}")
 
 
+def steep(matrix):
+    """Three Newton-Schulz steps turn each singular value s of the normed matrix by 3.4445 s - 4.7750 s^3 + 2.0315 s^5."""
+    left, singular, right = np.linalg.svd(matrix / np.linalg.norm(matrix), full_matrices=False)
+    for _ in range(3):
+        singular = 3.4445 * singular - 4.7750 * singular**3 + 2.0315 * singular**5
+    return left * singular @ right
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, float64, nesterov):
+    """Two steps: v = m*v + g; d = g + m*v, or v without Nesterov. Matrices: w *= sqrt(out) / |w|; w -= lr * steep(d).
+    The rest: w -= rate * d, where the g of the classifier's weights includes decay*w."""
+    network = problem()
+    built = build(config, network, "optimizer=muon_sgd", "optimizer.lr=0.5", "optimizer.momentum=0.8",
+                  "optimizer.bias_lr=1.5", "optimizer.head_lr=0.125", "optimizer.sgd_momentum=0.7",
+                  f"optimizer.nesterov={str(nesterov).lower()}", "optimizer.weight_decay=0.25")  # fmt: skip
+    expected = values(network)
+    velocity = dict.fromkeys(expected, 0.0)
+    for step in range(2):
+        given = gradients(network, step)
+        apply(built, network, given)
+        for name, value in expected.items():
+            is_matrix, is_head = name in MATRICES, name == "head.weight"
+            momentum = 0.8 if is_matrix else 0.7
+            gradient = given[name] + (0.25 * value if is_head else 0)
+            velocity[name] = momentum * velocity[name] + gradient
+            direction = gradient + momentum * velocity[name] if nesterov else velocity[name]
+            if is_matrix:
+                outputs = value.shape[-1]
+                value *= np.sqrt(outputs) / np.linalg.norm(value)
+                value -= RATES[step] * steep(direction.reshape(-1, outputs)).reshape(value.shape)
+            else:
+                value -= RATES[step] / 0.5 * (0.125 if is_head else 1.5) * direction
+    assert_equal(network, expected)
+
+
 def test_muon_takes_every_matrix_of_a_network_but_the_classifier(config):
     chosen = config("backend=keras", "model=resnet18").model
     network = model.build(chosen, 10, (0, 0, 0), (1, 1, 1))

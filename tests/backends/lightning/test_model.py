@@ -60,6 +60,16 @@ def test_batch_norm_means_what_pytorch_users_expect(config):
     assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-5)}
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_speednets_whitening_and_scales_are_not_trained(config, depth):
+    network = build(config, "speednet", depth=depth)
+    norms = {n: m for n, m in network.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    assert len(norms) == 3 * depth
+    assert {(norm.momentum, norm.eps) for norm in norms.values()} == {(0.4, 1e-5)}
+    frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
+    assert frozen == {"body.whiten.weight"} | {f"{name}.weight" for name in norms}
+
+
 @pytest.mark.parametrize("name", ["resnet18", "wrn16_4", "vit_tiny"])
 def test_drop_path_and_dropout_reach_the_network(config, name):
     network = build(config, name, drop_path=0.3, dropout=0.2)

@@ -58,11 +58,13 @@ def test_muon_turns_a_gradient_into_a_nearly_orthogonal_step(config):
     assert singular.max() / singular.min() < 3, "Newton-Schulz leaves singular values near one another"
 
 
-def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config):
-    """Two steps by hand: v = m*v + g; matrices: w *= sqrt(out) / |w|, w -= lr * orthogonal(g + m*v); the classifier and
-    the biases: w -= rate * (g + m*v), where g holds the classifier's decay."""
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, nesterov):
+    """Two steps by hand: v = m*v + g; d = g + m*v, or v without Nesterov. Matrices: w *= sqrt(out) / |w|, w -= lr *
+    orthogonal(d); the classifier and the biases: w -= rate * d, where g holds the classifier's decay."""
     given = ("optimizer.bias_lr=3.0", "optimizer.head_lr=0.5", "optimizer.weight_decay=0.25", "optimizer.momentum=0.5")
-    net, opt = build(config, "model=speednet", "model.widths=[8,16,16]", *given, "optimizer.sgd_momentum=0.75")
+    given = (*given, "optimizer.sgd_momentum=0.75", f"optimizer.nesterov={str(nesterov).lower()}")
+    net, opt = build(config, "model=speednet", "model.widths=[8,16,16]", *given)
     trained = {n: p for n, p in net.named_parameters() if p.requires_grad}
     torch.manual_seed(0)
     velocity = dict.fromkeys(trained, 0.0)
@@ -78,7 +80,7 @@ def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rat
             gradient = parameter.grad + (0.25 * before[name] if is_head else 0)
             momentum = 0.5 if is_matrix else 0.75
             velocity[name] = momentum * velocity[name] + gradient
-            direction = gradient + momentum * velocity[name]
+            direction = gradient + momentum * velocity[name] if nesterov else velocity[name]
             if not is_matrix:
                 own = rate / 0.24 * (0.5 if is_head else 3.0)
                 torch.testing.assert_close(parameter.detach(), before[name] - own * direction, msg=name)

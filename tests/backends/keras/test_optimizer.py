@@ -158,7 +158,7 @@ def test_muon_moves_matrices_by_the_orthogonalised_momentum(config, float64, nes
 
 
 def steep(matrix):
-    """Three Newton-Schulz steps turn each singular value s of the normed matrix by 3.4445 s - 4.7750 s^3 + 2.0315 s^5."""
+    """Three Newton-Schulz steps: each singular value s of the normed matrix to 3.4445 s - 4.7750 s^3 + 2.0315 s^5."""
     left, singular, right = np.linalg.svd(matrix / np.linalg.norm(matrix), full_matrices=False)
     for _ in range(3):
         singular = 3.4445 * singular - 4.7750 * singular**3 + 2.0315 * singular**5

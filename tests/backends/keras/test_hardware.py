@@ -70,7 +70,7 @@ def test_keras_is_set_to_the_precision_whatever_it_was(config, precision, floatx
 )
 def test_steps_are_compiled_where_that_is_the_faster_choice_or_as_told(config, gpu, engine, there, compiled):
     gpu(there)
-    chosen = ("backend=keras", f"backend.engine={engine}")
+    chosen = ("backend=keras", "model=cnn", f"backend.engine={engine}")
     assert hardware.jit(config(*chosen)) is compiled
     assert hardware.jit(config(*chosen, "backend.compile=true")) is True
     assert hardware.jit(config(*chosen, "backend.compile=false")) is False

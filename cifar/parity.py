@@ -13,13 +13,18 @@ import numpy as np
 
 from cifar import backends, data, isolation
 from cifar.backends import Weights
-from cifar.config import Config
+from cifar.config import Config, SpeedNet
 from cifar.data import CLASSES
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
 from cifar.tracking import NoTracker
 
 STEPS = 20
+_EXACT = 1e-12
+# A SpeedNet's whitening makes outliers of sharp edges, and GELU leaves of these nothing but rounding: which of them a
+# max-pooling takes, and so where the gradient goes, is then another in each framework. (In noise there are none; there
+# it is exact too.)
+_BUT_FOR_TIES = 1e-3
 _RATES = ("lr", "bias_lr", "head_lr")
 
 
@@ -67,10 +72,11 @@ def check(one: Config, other: Config) -> list[Finding]:
 
 def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]) -> list[Finding]:
     """Train both; then carry the weights of the first to both."""
-    trainings = of_each(processes, configs, train)
-    trained = {name: array.astype(np.float32) for name, array in trainings[0].weights.items()}
+    one, other = of_each(processes, configs, train)
+    trained = {name: array.astype(np.float32) for name, array in one.weights.items()}
     networks = of_each(processes, configs, carry, trained)
-    return [*_of_networks(trained, *networks), *of_trainings(*trainings)]
+    allowed = _BUT_FOR_TIES if isinstance(configs[0].model, SpeedNet) else _EXACT
+    return [*_of_networks(trained, *networks), *of_trainings(one, other, allowed)]
 
 
 def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any, *more: Any) -> list[Any]:
@@ -149,13 +155,14 @@ def _of_networks(weights: Weights, one: Carried, other: Carried) -> list[Finding
     ]
 
 
-def of_trainings(one: Training, other: Training) -> list[Finding]:
+def of_trainings(one: Training, other: Training, allowed: float = _EXACT) -> list[Finding]:
     """What two trainings of the same config have to agree in."""
+    losses, validation = ((one.losses[:, column], other.losses[:, column]) for column in (0, 1))
     return [
         Finding(f"learning rates of {STEPS} steps", _difference(one.learning_rates, other.learning_rates), 0),
-        Finding(f"training losses of {STEPS} steps, float64", _difference(one.losses[:, 0], other.losses[:, 0]), 1e-12),
-        Finding("validation losses after each, float64", _difference(one.losses[:, 1], other.losses[:, 1]), 1e-12),
-        Finding(f"weights after {STEPS} steps, float64", _apart(one.weights, other.weights), 1e-12),
+        Finding(f"training losses of {STEPS} steps, float64", _difference(*losses), allowed),
+        Finding("validation losses after each, float64", _difference(*validation), allowed),
+        Finding(f"weights after {STEPS} steps, float64", _apart(one.weights, other.weights), allowed),
     ]
 
 

@@ -20,11 +20,14 @@ quickstart: $(INSTALLED)
 	@echo "    $(BIN)/python train.py -m experiments=quickstart seed=0,1,2"
 	@echo "    $(BIN)/python train.py --help                       everything that can be chosen"
 
+# Two at a time: much of a test's time is a process that starts. Threads that wait must not spin on the other's core.
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+
 test: $(INSTALLED)
-	@echo "==> Tests, PyTorch in this process"
-	@$(BIN)/python -m pytest
-	@echo "==> Tests, Keras in this process"
-	@CIFAR_TEST_BACKEND=keras $(BIN)/python -m pytest tests/test_experiment.py tests/backends
+	@echo "==> Tests, PyTorch in their processes"
+	@$(PYTEST)
+	@echo "==> Tests, Keras in their processes"
+	@CIFAR_TEST_BACKEND=keras $(PYTEST) tests/test_experiment.py tests/backends
 
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/suite.py

@@ -94,7 +94,7 @@ TRAININGS = {
     "speednet-full": ("model=speednet", "model.depth=3", *FULL),
 }
 QUICK = {
-    ("resnet18-full", "muon"),
+    ("resnet18-full", "sgd"),
     ("vit_tiny-full", "adamw"),
     ("speednet-full", "muon_sgd"),
 }  # of the large networks, a minute or two each

@@ -2,7 +2,7 @@
 
 Weights and activations are in bf16 (norms in float32); the whole data set is normalised, padded and cropped anew for
 every epoch, batches are gathered from that copy; the test set is evaluated after every epoch, and with test-time
-augmentation at the end."""
+augmentation at the end. Left out: the script stops training the first layer's bias after three epochs."""
 
 import itertools
 import time
@@ -27,7 +27,7 @@ def train(splits: Splits, epochs: int, seed: int) -> dict[str, float]:
     """Seconds, test accuracies and peak memory of one training."""
     torch.manual_seed(seed)
     network = _network()
-    started, evaluating = time.perf_counter(), 0.0
+    started, evaluations = time.perf_counter(), []
     images, test = (
         _normalised(splits, part) for part in (splits.train.images[splits.train.indices], splits.test.images)
     )
@@ -44,15 +44,15 @@ def train(splits: Splits, epochs: int, seed: int) -> dict[str, float]:
             F.cross_entropy(logits, labels[batch], label_smoothing=0.2, reduction="sum").backward()
             update.step()
         before = time.perf_counter()
-        _accuracy(network, test, test_labels, _one_view)
-        evaluating += time.perf_counter() - before
-    alone, averaged = (_accuracy(network, test, test_labels, views) for views in (_one_view, _six_views))
+        alone = _accuracy(network, test, test_labels, _one_view)
+        evaluations.append(time.perf_counter() - before)
+    averaged = _accuracy(network, test, test_labels, _six_views)
     seconds = time.perf_counter() - started
     return {
         "acc": alone,
         "acc_tta": averaged,
         "seconds": seconds,
-        "loop": seconds - evaluating,
+        "loop": seconds - sum(evaluations[:-1]),
         "memory": peak_resident_memory() / 2**20,
     }
 

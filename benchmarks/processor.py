@@ -19,10 +19,8 @@ from functools import partial
 
 import timing
 
-ROUNDS = 3
+ROUNDS = 2
 SECONDS = 6  # of each measurement, about
-BATCHES = {"speednet": 2000}
-BATCH = 128
 VARIANTS = ("float32", "bf16", "given_back", "nchw", "compiled", "one_thread")
 NAMES = ("cnn", "resnet18", "vit_tiny", "speednet")
 
@@ -46,7 +44,8 @@ def rate(name: str, variant: str) -> float:
         memory.keep_freed()
     if variant == "one_thread":
         torch.set_num_threads(1)
-    config, batch = composed(f"model={name}"), BATCHES.get(name, BATCH)
+    config = composed(f"model={name}")
+    batch = config.batch_size
     network = model.build(config.model, 10, (120, 120, 120), (60, 60, 60))
     if variant == "nchw":
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -1,17 +1,20 @@
 """What each piece of the speedrun is worth: validation accuracy without it, and the difference it makes.
 
-    python benchmarks/speedrun_pieces.py [--seeds 3]
+    python benchmarks/speedrun_pieces.py [--seeds 3] [PIECE …]
+
+Without names, all pieces.
 
 A quarter of the network's width, 8,000 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), 8 epochs in
-batches of 500; 5,000 images to validate by, in one view unless the piece is the views. Each run in a process of its
-own.
+batches of 500; 5,000 images to validate by, in one view unless the piece is the views. Each run in its own process.
 
 whitening        without: the first convolution starts at random, and stays so
 identities       without: all filters of the other convolutions start at random
-muon_sgd         without: optimizer=adamw at 0.003, and optimizer=sgd at 0.05, the best of a few rates each
+muon_over_adamw  without: optimizer=adamw at 0.003, the best of a few rates
+muon_over_sgd    without: optimizer=sgd at 0.05, the best of a few rates
 alternate        without: each epoch draws which images are mirrored
-translation      without: no crop; with black borders instead of reflected ones
-label_smoothing  without: 0
+translation      without: no crop
+reflection       without: black borders
+smoothing        without: label_smoothing=0
 six_views        with: the validation images in six views"""
 
 import argparse
@@ -34,20 +37,19 @@ ALL = (
     "model=speednet", "model.widths=[16,64,64]", "aug=alternating", "epochs=8", "batch_size=500", "backend.device=cpu",
     "data.train_size=8000", "data.val_size=5000", "evaluation.validate_every=8",
 )  # fmt: skip
-WITHOUT = {
-    "everything": (),
+WITHOUT: dict[str, tuple[str, ...]] = {
     "whitening": (),
     "identities": (),
-    "muon_sgd (adamw)": ("optimizer=adamw", "optimizer.lr=0.003"),
-    "muon_sgd (sgd)": ("optimizer=sgd", "optimizer.lr=0.05"),
+    "muon_over_adamw": ("optimizer=adamw", "optimizer.lr=0.003"),
+    "muon_over_sgd": ("optimizer=sgd", "optimizer.lr=0.05"),
     "alternate": ("aug.flip.alternate=false",),
     "translation": ("~aug.crop",),
-    "translation's reflection": ("aug.crop.border=black",),
-    "label_smoothing": ("label_smoothing=0",),
+    "reflection": ("aug.crop.border=black",),
+    "smoothing": ("label_smoothing=0",),
 }
 
 
-def trained(config: Config, without: str) -> tuple[float, float]:
+def trained(config: Config, without: str | None) -> tuple[float, float]:
     """Validation accuracy in one view and in six."""
     if without == "whitening":
         initial.whitening = _random_filters
@@ -71,26 +73,33 @@ def _random_filters(splits: data.Splits, size: int, epsilon: float = 0.0) -> np.
     return np.random.default_rng(0).uniform(-bound, bound, (6 * size * size, 3, size, size)).astype(np.float32)
 
 
+def of_each_seed(without: str | None, seeds: int) -> tuple[list[float], list[float]]:
+    """Accuracies in %, in one view and in six."""
+    found = []
+    for seed in range(seeds):
+        sys.stderr.write(f"\rwithout {without}, seed {seed}\033[K")
+        config = composed(*ALL, *WITHOUT.get(without or "", ()), f"seed={seed}")
+        with isolation.process() as process:
+            found.append(process.submit(trained, config, without).result())
+    sys.stderr.write("\r\033[K")
+    one, six = ([100 * accuracy for accuracy in side] for side in zip(*found, strict=True))
+    return one, six
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pieces", nargs="*", default=list(WITHOUT), metavar="PIECE")
     parser.add_argument("--seeds", type=int, default=3)
-    seeds = parser.parse_args().seeds
+    chosen = parser.parse_args()
+    if unknown := set(chosen.pieces) - WITHOUT.keys():
+        parser.error(f"there is no piece {', '.join(sorted(unknown))}; allowed: {', '.join(WITHOUT)}")
     print("speedrun's pieces, validation accuracy")
-    base: list[float] = []
-    for without, overrides in WITHOUT.items():
-        found = []
-        for seed in range(seeds):
-            sys.stderr.write(f"\rwithout {without}, seed {seed}\033[K")
-            with isolation.process() as process:
-                found.append(process.submit(trained, composed(*ALL, *overrides, f"seed={seed}"), without).result())
-        sys.stderr.write("\r\033[K")
-        one, six = ([100 * accuracy for accuracy in side] for side in zip(*found, strict=True))
-        if not base:
-            base = one
-            print(f"  {'everything, one view':<36}{_mean(one)}")
-            print(f"  {'everything, six views':<36}{_mean(six)}  {_worth(six, one)}", flush=True)
-        else:
-            print(f"  {'without ' + without:<36}{_mean(one)}  {_worth(base, one)}", flush=True)
+    everything, six_views = of_each_seed(None, chosen.seeds)
+    print(f"  {'everything, one view':<36}{_mean(everything)}")
+    print(f"  {'everything, six views':<36}{_mean(six_views)}  {_worth(six_views, everything)}", flush=True)
+    for piece in chosen.pieces:
+        lacking, _ = of_each_seed(piece, chosen.seeds)
+        print(f"  {'without ' + piece:<36}{_mean(lacking)}  {_worth(everything, lacking)}", flush=True)
 
 
 def _mean(values: list[float]) -> str:

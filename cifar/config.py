@@ -116,14 +116,14 @@ class Crop(Section):
     """Pad, then cut out a window of the old size at a random place."""
 
     padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
-    border: Literal["black", "reflect"] = Field("black", description="what is padded with")
+    border: Literal["black", "reflect"] = Field(description="what is padded with")
 
 
 class Flip(Section):
     """Mirror left to right."""
 
     probability: Fraction
-    alternate: bool = Field(False, description="draw once for each image; then turn it in every epoch")
+    alternate: bool = Field(description="draw once for each image; then turn it in every epoch")
 
 
 class RandAugment(Section):

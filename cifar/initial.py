@@ -8,7 +8,7 @@ import numpy as np
 
 from cifar.config import Config, Model, ResNet, SpeedNet, Timm, VisionTransformer
 from cifar.data import Splits
-from cifar.data.batches import WEIGHTS, generator
+from cifar.streams import WEIGHTS, generator
 
 Shapes = dict[str, tuple[int, ...]]
 

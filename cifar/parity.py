@@ -101,6 +101,7 @@ def proof(config: Config) -> Config:
         },
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
         "backend": config.backend.model_dump() | {"device": "cpu"},
+        "evaluation": config.evaluation.model_dump() | {"validate_every": 1},
         "precision": "fp64",
         "epochs": STEPS,
         "batch_size": classes,

@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 
 from cifar.augment.visit import Visit
-
-_SIDES = 3  # the stream of random numbers that alternating flips start from (those of data/batches.py are 0 to 2)
+from cifar.streams import SIDES, generator
 
 
 class Crop:
@@ -56,7 +55,7 @@ class Flip:
 @lru_cache(maxsize=2)
 def _sides(seed: int, images: int) -> np.ndarray:
     """A number 0..1 for each image of a data set; the same for one image however many there are."""
-    return np.random.Generator(np.random.Philox(key=[seed, _SIDES])).random(images)
+    return generator(seed, SIDES).random(images)
 
 
 class Cutout:

@@ -7,13 +7,7 @@ import numpy as np
 from cifar.augment import Pipeline
 from cifar.augment.visit import Visit
 from cifar.data import Subset
-
-ORDER, AUGMENTATION, WEIGHTS = 0, 1, 2  # independent streams of random numbers
-
-
-def generator(seed: int, stream: int, epoch: int, index: int = 0) -> np.random.Generator:
-    """A counter-based generator (Salmon et al. 2011): no state to carry from one batch to the next."""
-    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, index, epoch]))
+from cifar.streams import AUGMENTATION, ORDER, generator
 
 
 class TrainingBatches:

@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
 LABELS = RNG.integers(0, CLASSES, BATCH)
 FILL = (1, 2, 3)
+CROP, FLIP = {"padding": 4, "border": "black"}, {"probability": 0.5, "alternate": False}
 
 
 def run(seed=0, images=IMAGES, **steps):
@@ -27,7 +28,7 @@ def test_no_steps_change_nothing():
 
 
 def test_crop_comes_before_flip_and_each_draws_in_turn():
-    images, _ = run(crop={"padding": 4}, flip={"probability": 0.5})
+    images, _ = run(crop=CROP, flip=FLIP)
     turn = visit(0, BATCH)
     crop, flip = Crop(4, "black"), Flip(0.5, alternate=False)
     cropped = crop.apply(IMAGES.copy(), crop.draw(turn))
@@ -36,7 +37,7 @@ def test_crop_comes_before_flip_and_each_draws_in_turn():
 
 def test_albumentations_come_after_crop_and_before_cutout():
     black = np.zeros_like(IMAGES)
-    images, _ = run(images=black, crop={"padding": 4}, albumentations=[{"InvertImg": {"p": 1}}], cutout={"size": 8})
+    images, _ = run(images=black, crop=CROP, albumentations=[{"InvertImg": {"p": 1}}], cutout={"size": 8})
     cut = (images == FILL).all(-1)
     assert cut.any((1, 2)).all()  # in its own colour, not in the inverted one
     np.testing.assert_array_equal(images[~cut], 255)  # and the crop's black border was inverted with the rest
@@ -64,8 +65,8 @@ def test_mixing_comes_last():
 @pytest.mark.parametrize(
     ("step", "arguments"),
     [
-        ("crop", {"padding": 4}),
-        ("flip", {"probability": 1.0}),
+        ("crop", CROP),
+        ("flip", {"probability": 1.0, "alternate": False}),
         ("randaug", {"operations": 2, "magnitude": 9}),
         ("trivialaug", {}),
         ("albumentations", [{"InvertImg": {"p": 1}}]),
@@ -83,7 +84,7 @@ def test_every_step_of_the_vocabulary_does_something_by_its_own_draws(step, argu
 
 
 def test_the_order_in_the_config_does_not_matter():
-    steps = {"cutout": {"size": 8}, "flip": {"probability": 0.5}, "crop": {"padding": 4}}
+    steps = {"cutout": {"size": 8}, "flip": FLIP, "crop": CROP}
     np.testing.assert_array_equal(run(**steps)[0], run(**dict(reversed(steps.items())))[0])
 
 

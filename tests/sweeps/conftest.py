@@ -12,6 +12,8 @@ import psutil
 import pytest
 from settings import ROOT, SWEPT
 
+from cifar.runs.folder import RunFolder
+
 
 class Sweep:
     """A sweep that runs."""
@@ -41,12 +43,12 @@ class Sweep:
         return [state(folder) for folder in self.folders()]
 
     def until(self, *wanted: str) -> list[Path]:
-        """Wait until the runs are in these states, in any order; those that train have finished an epoch."""
+        """Wait until the runs are in these states, in any order; those that train have a checkpoint."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             folders = self.folders()
-            trained = all(epochs(folder) for folder in folders if state(folder) == "running")
-            if trained and sorted(map(state, folders)) == sorted(wanted):
+            resumable = all(RunFolder(folder).resumable for folder in folders if state(folder) == "running")
+            if resumable and sorted(map(state, folders)) == sorted(wanted):
                 return folders
             assert self.process.poll() is None, self.wait()
             time.sleep(0.05)
@@ -60,11 +62,6 @@ class Sweep:
 
 def state(folder: Path) -> str:
     return str(json.loads((folder / "status.json").read_text())["state"])
-
-
-def epochs(folder: Path) -> int:
-    metrics = folder / "metrics.csv"
-    return len(metrics.read_text().splitlines()) - 1 if metrics.exists() else 0
 
 
 @pytest.fixture

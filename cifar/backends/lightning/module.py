@@ -81,13 +81,14 @@ class Classifier(pl.LightningModule):
         self._finish_epoch(metrics)
 
     def _finish_epoch(self, metrics: dict[str, Metric]) -> None:
-        """The epoch's figures; logged before its end, because Lightning calls the module's `on_train_epoch_end` only
-        after the callbacks that want them."""
+        """The epoch's figures, before its end: Lightning calls the module's `on_train_epoch_end` only after the
+        callbacks that want them. What is logged is what the best checkpoint is chosen by."""
         values = {name: metric.compute() for name, metric in metrics.items()}
         measured = {name: float(value) for name, value in values.items()}  # Lightning keeps float32
         self.epoch_metrics = {"val/loss": math.nan, "val/acc": math.nan, **measured}
         self._check(self.epoch_metrics["train/loss"], None)
-        self.log_dict(values)
+        if "val/acc" in values:
+            self.log("val/acc", values["val/acc"])
         for metric in metrics.values():
             metric.reset()
 

@@ -21,12 +21,12 @@ from cifar.tracking import NoTracker
 
 CLASSES, BATCH, EPOCHS = 5, 10, 3
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
-CROP, FLIP = {"padding": 4}, {"probability": 0.5}
+CROP, FLIP = {"padding": 4, "border": "black"}, {"probability": 0.5, "alternate": False}
 POLICIES = {
     "none": {},
     "basic": {"crop": CROP, "flip": FLIP},
     "alternating": {"crop": {"padding": 2, "border": "reflect"}, "flip": {"probability": 0.3, "alternate": True}},
-    "far-black": {"crop": {"padding": 31}},
+    "far-black": {"crop": {"padding": 31, "border": "black"}},
     "far-reflect": {"crop": {"padding": 23, "border": "reflect"}},
     "cutout": {"flip": FLIP, "cutout": {"size": 7}},
     "mixup": {"mixup": {"alpha": 0.4}},

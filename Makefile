@@ -1,5 +1,5 @@
 # make quickstart: set up, then train a small network on real images. make test: set up, then run the tests.
-# make bench: set up, then measure everything in about half an hour; leaves benchmarks/RESULTS.md.
+# make bench: set up, then measure everything in about an hour; leaves benchmarks/RESULTS.md.
 # Set-up happens once; all can be repeated at any time.
 
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \

@@ -30,9 +30,9 @@ RESULTS = HERE / "RESULTS.md"
 
 # A part is one or more scripts of this folder with their arguments; each is a process of its own.
 PARTS: dict[str, tuple[str, ...]] = {
-    "speedrun": ("speedrun.py --seeds 3 --images 10000 --epochs 4",),
+    "speedrun": ("speedrun.py --images 10000 --epochs 1",),
     "start": ("startup.py",),
-    "processor": ("processor.py resnet18 vit_tiny speednet",),
+    "processor": ("processor.py resnet18 vit_tiny",),
     "throughput": ("training.py cnn", "training.py resnet18 vit_tiny --turns 2", "keras_fit.py cnn --turns 2"),
     "accuracy": ("time_to_accuracy.py --turns 2",),
     "scaling": ("scaling.py",),

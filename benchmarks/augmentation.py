@@ -43,7 +43,7 @@ def rate(work: Callable[[], object]) -> float:
 
 def ours(images: np.ndarray, **steps: object) -> Callable[[], object]:
     pipeline = Pipeline(Augmentation(name="measured", **steps), 10, (0, 0, 0))  # type: ignore[arg-type]
-    visit = Visit(np.random.default_rng(0), np.arange(BATCH), 0, 0)
+    visit = Visit(np.random.default_rng(0), np.arange(BATCH), 0, 1, 0)
     labels = np.zeros(BATCH, np.int64)
     return lambda: pipeline(images.copy(), labels, visit)
 

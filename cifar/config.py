@@ -143,6 +143,14 @@ class Cutout(Section):
     size: Annotated[int, Field(ge=1, le=2 * IMAGE_SIZE)] = Field(description="pixels a side")
 
 
+class Resize(Section):
+    """The first epochs see smaller images, which cost less (progressive resizing; arXiv:2104.00298)."""
+
+    sizes: Annotated[list[Annotated[int, Field(ge=IMAGE_SIZE // 2, le=IMAGE_SIZE)]], Field(min_length=1)] = Field(
+        description="pixels a side; each has an equal share of the epochs"
+    )
+
+
 class Mixup(Section):
     """Each image is blended with a partner, by a share drawn from Beta(alpha, alpha) (arXiv:1710.09412)."""
 
@@ -167,6 +175,7 @@ class Augmentation(Section):
         None, description="transforms as {Name: {argument: value}}, one mapping each"
     )
     cutout: Cutout | None = None
+    resize: Resize | None = None
     mixup: Mixup | None = None
     cutmix: CutMix | None = None
 
@@ -396,6 +405,20 @@ class Config(Section):
                     f"precision=fp64: on {self.backend.engine}, Keras computes batch norms in float32; use "
                     f"backend.engine=tensorflow or backend=lightning"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _the_network_takes_smaller_images(self) -> "Config":
+        if self.aug.resize and isinstance(self.backend, Keras):
+            raise ValueError(
+                "aug.resize: Keras builds a network for one size of image; use backend=lightning, or "
+                "another aug (aug=alternating is aug=growing without it)"
+            )
+        if self.aug.resize and not isinstance(self.model, ResNet | SpeedNet):
+            raise ValueError(
+                f"aug.resize: model={self.model.name} takes images of one size; use one of resnet18, resnet50, "
+                f"wrn16_4, speednet, or another aug"
+            )
         return self
 
     def validates(self, epoch: int) -> bool:

@@ -130,8 +130,8 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     _save(figure, path)
 
 
-def samples(originals: np.ndarray, augmented: np.ndarray, titles: Sequence[str], path: Path) -> None:
-    """Images uint8 [n, H, W, 3] above what the augmentation made of them, [times, n, H, W, 3] on 0..255."""
+def samples(originals: np.ndarray, augmented: Sequence[np.ndarray], titles: Sequence[str], path: Path) -> None:
+    """Images uint8 [n, H, W, 3] above what the augmentation made of them, several times, [n, H, W, 3] on 0..255."""
     rows = [originals, *augmented]
     figure, axes = _grid(len(rows), len(originals))
     for r, row in enumerate(rows):

@@ -16,10 +16,10 @@ TIMES = 4
 
 
 def draw(aug: Augmentation, splits: Splits, path: Path) -> None:
-    """One image of each of the first ten classes, and what `aug` makes of it in four epochs."""
+    """One image of each of the first ten classes, and what `aug` makes of it in a training of four epochs."""
     chosen = _one_a_class(splits)
     titles = [splits.class_names[label] for label in chosen.labels[chosen.indices]]
-    augmented = np.stack([_augmented(aug, splits, chosen, epoch) for epoch in range(TIMES)])
+    augmented = [_augmented(aug, splits, chosen, epoch) for epoch in range(TIMES)]
     plots.samples(chosen.images[chosen.indices], augmented, titles, path)
 
 
@@ -39,7 +39,7 @@ def _one_a_class(splits: Splits) -> Subset:
 def _augmented(aug: Augmentation, splits: Splits, chosen: Subset, epoch: int) -> np.ndarray:
     """The chosen images as one batch of training, put back into their order."""
     pipeline = Pipeline(aug, len(splits.class_names), splits.mean_colour)
-    batches = TrainingBatches(chosen, len(chosen), epoch + 1, seed=0, pipeline=pipeline)
+    batches = TrainingBatches(chosen, len(chosen), TIMES, seed=0, pipeline=pipeline)
     images, _ = batches[epoch]
     order = batches.order(epoch).tolist()
     return images[[order.index(row) for row in chosen.indices]]

@@ -64,6 +64,8 @@ def test_yaml_round_trip_is_exact(config):
         ("seed=null", r"seed=null: "),
         ("aug.name=../../x", r"aug\.name=\.\./\.\./x: .*pattern"),
         ("+optimizer.beta1=0.9", r"optimizer\.beta1: there is no such key\. Allowed: lr, momentum, name"),
+        ("+aug.resize.sizes=[8,32]", r"aug\.resize\.sizes\.0=8: .*greater than or equal to 16"),
+        ("+aug.resize.sizes=[]", r"aug\.resize\.sizes=\[\]: .*at least 1 item"),
         ("schedule.warmup=1", r"schedule\.warmup=1: .*less than 1"),
     ],
 )
@@ -77,6 +79,12 @@ def test_a_patch_must_divide_the_image(config):
         config("model=vit_tiny", "model.patch_size=5")
 
 
+@pytest.mark.parametrize("model", ["cnn", "vit_tiny"])
+def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model):
+    with pytest.raises(UserError, match=f"model={model} takes images of one size; use one of resnet18"):
+        config(f"model={model}", "aug=growing")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -87,6 +95,7 @@ def test_a_patch_must_divide_the_image(config):
         (["precision=fp16"], "only backend=lightning"),
         (["precision=fp64", "backend.engine=jax"], "use backend.engine=tensorflow or backend=lightning"),
         (["backend.engine=torch", "model=resnet18"], "use backend.engine=tensorflow or jax, or model=cnn"),
+        (["model=speednet", "aug=growing"], "aug.resize: Keras builds a network for one size of image"),
         (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
         (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean 'device'?"),
     ],

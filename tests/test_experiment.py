@@ -171,9 +171,9 @@ def test_other_images_or_another_precision_do_not_finish_a_run(tiny):
             "data.train_size=64",
             "batch_size=32",
         ],
-        ["model=speednet", "model.widths=[8,16,16]", "aug=alternating", "evaluation.validate_every=5"],
+        ["model=speednet", "model.widths=[8,16,16]", "aug=growing", "evaluation.validate_every=5"],
     ],
-    ids=["sgd-strong", "adamw-ema-clip", "muon-fp32", "vit-droppath", "speednet-not-validated-yet"],
+    ids=["sgd-strong", "adamw-ema-clip", "muon-fp32", "vit-droppath", "speednet-growing-not-validated-yet"],
 )
 def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path, variant):
     changed = {override.partition("=")[0] for override in variant} | {"epochs"}

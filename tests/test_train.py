@@ -71,6 +71,17 @@ def test_a_process_has_one_framework():
     assert "this process works with torch already" in done.stderr
 
 
+def test_keras_is_loaded_without_what_it_only_wraps_which_can_be_imported_afterwards():
+    code = (
+        "import sys; from cifar import backends; from cifar.config import composed; "
+        "backends.load(composed('backend=keras', 'model=cnn').backend); "
+        "assert not {'sklearn', 'matplotlib'} & sys.modules.keys(); "
+        "import sklearn.base, matplotlib.pyplot"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_job_of_a_sweep_can_train_on_several_devices(train, tmp_path):
     done = train("-m", *TINY, "epochs=1", "backend.device=cpu", "backend.devices=2")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,7 +21,7 @@ class Step(Protocol):
         """The random numbers for a batch."""
 
     def apply(self, images: np.ndarray, draws: Any) -> np.ndarray:
-        """New images of the same shape and type; may overwrite `images`."""
+        """New images of the same type; may overwrite `images`."""
 
 
 class Pipeline:
@@ -61,3 +61,5 @@ def _steps(config: Augmentation, fill: tuple[int, int, int]):  # type: ignore[no
         yield custom.Custom(config.albumentations)
     if config.cutout:
         yield geometry.Cutout(config.cutout.size, fill)
+    if config.resize:
+        yield geometry.Resize(config.resize.sizes)

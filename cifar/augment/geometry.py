@@ -1,11 +1,13 @@
-"""Crop, flip and cutout on whole batches, uint8 [B, H, W, 3], with NumPy."""
+"""Crop, flip, cutout and resize on whole batches, uint8 [B, H, W, 3], with NumPy."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from cifar.augment.visit import Visit
+from cifar.config import IMAGE_SIZE
 from cifar.streams import SIDES, generator
 
 
@@ -76,3 +78,38 @@ class Cutout:
         for i, ((top, left), (bottom, right)) in enumerate(zip(starts.clip(0).tolist(), ends.tolist(), strict=True)):
             images[i, top:bottom, left:right] = self.fill
         return images
+
+
+class Resize:
+    """Shrink the images to a size that depends on how far the training is: each of `sizes` has an equal share of the
+    epochs. Every new pixel is the mean of the area it covers, rounded."""
+
+    def __init__(self, sizes: Sequence[int]):
+        self._sizes = sizes
+
+    def draw(self, visit: Visit) -> np.ndarray:
+        """Nothing is left to chance: `shares` for the epoch's size."""
+        turn = -(-(visit.epoch + 1) * len(self._sizes) // visit.epochs) - 1  # of fewer epochs than sizes, the last ones
+        return shares(self._sizes[turn])
+
+    def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        batch, size, (_, height, width, colours) = len(images), len(draws), images.shape
+        if size == height:
+            return images
+        rows = draws @ images.reshape(batch, height, width * colours).astype(np.float32)
+        sums = rows @ np.kron(draws.T, np.eye(colours, dtype=np.float32))
+        return rounded_mean(sums).astype(np.uint8).reshape(batch, size, size, colours)
+
+
+def shares(size: int) -> np.ndarray:
+    """How much of each old pixel of a line every new one covers, [size, IMAGE_SIZE], so measured that each line sums up
+    to IMAGE_SIZE: whole numbers, whose products with 8-bit pixels float32 adds without rounding, in any order."""
+    pixels = np.arange(IMAGE_SIZE) * size
+    first = np.arange(size)[:, None] * IMAGE_SIZE
+    overlap = np.minimum(pixels + size, first + IMAGE_SIZE) - np.maximum(pixels, first)
+    return overlap.clip(0).astype(np.float32)
+
+
+def rounded_mean(sums):  # type: ignore[no-untyped-def]  # of NumPy or PyTorch
+    """What `shares` of rows and columns add up to, as 0..255; to be cut down to whole numbers."""
+    return (sums + IMAGE_SIZE**2 / 2) / IMAGE_SIZE**2

@@ -12,6 +12,7 @@ class Visit:
     rng: np.random.Generator  # of this batch of this epoch
     rows: np.ndarray  # int64 [B]: where the images are in their data set
     epoch: int  # from 0
+    epochs: int  # of the whole training
     seed: int  # of the run
 
     def __len__(self) -> int:

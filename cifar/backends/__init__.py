@@ -5,6 +5,7 @@ import importlib
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -74,7 +75,11 @@ def load(choice: Choice) -> Backend:
         if choice.device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
-        with console.native_messages_dropped() if framework == "tensorflow" else contextlib.nullcontext():
+        with contextlib.ExitStack() as while_importing:
+            if isinstance(choice, Keras):
+                while_importing.enter_context(_lean())
+            if framework == "tensorflow":
+                while_importing.enter_context(console.native_messages_dropped())
             backend = cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
     except ModuleNotFoundError as error:
         raise UserError(
@@ -83,6 +88,19 @@ def load(choice: Choice) -> Backend:
         ) from None
     _loaded.add(needed)
     return backend
+
+
+@contextlib.contextmanager
+def _lean() -> Iterator[None]:
+    """Keras, imported meanwhile, goes without scikit-learn and Matplotlib, which it would load for wrappers and
+    pictures that no training uses: a third of the time (benchmarks/startup.py)."""
+    missing = dict.fromkeys({"sklearn", "matplotlib"} - sys.modules.keys())
+    sys.modules.update(missing)  # type: ignore[arg-type]  # None: "there is no such package"
+    try:
+        yield
+    finally:
+        for name in missing:
+            del sys.modules[name]
 
 
 _loaded: set[str] = set()  # the framework of this process, once there is one

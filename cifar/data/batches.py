@@ -13,8 +13,8 @@ from cifar.streams import AUGMENTATION, ORDER, generator
 class TrainingBatches:
     """The augmented batches of all epochs, one after the other: a map-style data set.
 
-    `self[step]` is (images [B, 32, 32, 3], labels): uint8 and int64 [B]; if the augmentation mixes images, float32
-    on the same scale 0..255 and float32 [B, classes]. The images left over when an epoch is no whole number of
+    `self[step]` is (images [B, 32, 32, 3] or smaller, labels): uint8 and int64 [B]; if the augmentation mixes images,
+    float32 on the same scale 0..255 and float32 [B, classes]. The images left over when an epoch is no whole number of
     batches are different ones each epoch."""
 
     def __init__(self, subset: Subset, batch_size: int, epochs: int, seed: int, pipeline: Pipeline):
@@ -42,7 +42,7 @@ class TrainingBatches:
             raise IndexError(step)
         epoch, index = divmod(step, self.steps_per_epoch)
         rows = self.order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        return Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._seed)
+        return Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._epochs, self._seed)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """What `order` remembers: the subset's indices in the order in which an epoch takes them."""

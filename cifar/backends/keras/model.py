@@ -166,13 +166,14 @@ def _attention(x: Tensor, name: str, heads: int) -> Tensor:
 
 
 def _speednet(model: SpeedNet, classes: int, x: Tensor) -> Tensor:
-    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of 3x3."""
+    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of each
+    channel."""
     whiten = layers.Conv2D(24, 2, name="whiten", **_EMPTY)
     x = _gelu(whiten(x))
     whiten.kernel.trainable = False
     for stage, channels in enumerate(model.widths):
         x = _speednet_stage(x, f"stages.{stage}", channels, model.depth)
-    x = layers.Flatten(name="flatten")(layers.MaxPooling2D(3, name="pool")(x))
+    x = layers.GlobalMaxPooling2D(name="pool")(x)
     return layers.Dense(classes, use_bias=False, name="fc", **_EMPTY)(x)
 
 

@@ -144,7 +144,8 @@ def _vision_transformer(model: VisionTransformer, classes: int) -> nn.Module:
 
 
 def _speednet(model: SpeedNet, classes: int) -> nn.Module:
-    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of 3x3."""
+    """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of each
+    channel."""
     whiten = nn.Conv2d(3, 24, 2)
     whiten.weight.requires_grad = False
     inputs = (whiten.out_channels, *model.widths)
@@ -153,7 +154,7 @@ def _speednet(model: SpeedNet, classes: int) -> nn.Module:
         "whiten": whiten,
         "act": nn.GELU(),
         "stages": nn.Sequential(*stages),
-        "pool": nn.MaxPool2d(3),
+        "pool": nn.AdaptiveMaxPool2d(1),
         "flatten": nn.Flatten(),
         "fc": nn.Linear(model.widths[-1], classes, bias=False),
     }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cifar.augment import Pipeline, mixing
-from cifar.augment.geometry import Crop, Cutout, Flip
+from cifar.augment.geometry import Crop, Cutout, Flip, Resize, rounded_mean
 from cifar.data import Subset
 from cifar.data.batches import TrainingBatches
 
@@ -92,7 +92,18 @@ def _cutout(step: Cutout, images: Tensor, draws: Tensor) -> Tensor:
     return torch.where(_inside(images, start, start + step.size), _sent(step.fill, images.device), images)
 
 
-_TWINS: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {Crop: _crop, Flip: _flip, Cutout: _cutout}
+def _resize(_: Resize, images: Tensor, draws: Tensor) -> Tensor:
+    exact = draws.double()  # a GPU may round float32 to 10 bits (TF32)
+    rows = torch.einsum("sh,bhwc->bswc", exact, images.double())
+    return rounded_mean(torch.einsum("tw,bswc->bstc", exact, rows)).to(torch.uint8)
+
+
+_TWINS: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
+    Crop: _crop,
+    Flip: _flip,
+    Cutout: _cutout,
+    Resize: _resize,
+}
 
 
 def _mixed(images: Tensor, labels: Tensor, classes: int, draws: mixing.Draws) -> Batch:

@@ -29,23 +29,26 @@ POLICIES = {
     "far-black": {"crop": {"padding": 31, "border": "black"}},
     "far-reflect": {"crop": {"padding": 23, "border": "reflect"}},
     "cutout": {"flip": FLIP, "cutout": {"size": 7}},
+    "resize": {"crop": CROP, "resize": {"sizes": [16, 21, 32]}},
     "mixup": {"mixup": {"alpha": 0.4}},
     "cutmix": {"cutmix": {"alpha": 1.0}},
     "all": {"crop": CROP, "flip": FLIP, "cutout": {"size": 16}, "mixup": {"alpha": 0.8}, "cutmix": {"alpha": 1.0}},
 }
 
 
-def pictures():
-    """Not square, so that a mix-up of height and width shows; some of them only are used."""
+def pictures(width):
+    """Some of them only are used."""
     rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (90, 32, 24, 3), dtype=np.uint8), rng.integers(0, CLASSES, 90)
+    images, labels = rng.integers(0, 256, (90, 32, width, 3), dtype=np.uint8), rng.integers(0, CLASSES, 90)
     images.setflags(write=False)  # as memory-mapped ones are
     return Subset(images, labels, rng.permutation(90)[:43])
 
 
 def on_host(policy):
     augmentation = Augmentation.model_validate({"name": "test", **POLICIES[policy]})
-    return TrainingBatches(pictures(), BATCH, EPOCHS, 1, Pipeline(augmentation, CLASSES, (120, 121, 122)))
+    # Not square, so that a mix-up of height and width shows.
+    images = pictures(32 if augmentation.resize else 24)
+    return TrainingBatches(images, BATCH, EPOCHS, 1, Pipeline(augmentation, CLASSES, (120, 121, 122)))
 
 
 def assert_same(found, expected):
@@ -84,7 +87,7 @@ def test_a_policy_with_a_step_that_needs_the_host_is_not_for_the_device(path):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_evaluation_batches_are_the_hosts(device):
-    subset = pictures()
+    subset = pictures(24)
     found, host = resident.in_order(subset, 10, torch.device(device)), EvaluationBatches(subset, 10)
     assert len(found) == len(host) == 5
     for index, batch in enumerate(found):

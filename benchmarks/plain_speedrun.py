@@ -1,8 +1,8 @@
 """The loop of airbench94_muon.py (KellerJordan/cifar10-airbench, arXiv:2404.00498), written anew, for a processor.
 
 Weights and activations are in bf16 (norms in float32); the whole data set is normalised, padded and cropped anew for
-every epoch, batches are gathered from that copy; the test set is evaluated after every epoch, and with test-time
-augmentation at the end. Left out: the script stops training the first layer's bias after three epochs."""
+every epoch, batches are gathered from that copy; the first layer's bias trains for three epochs; the test set is
+evaluated after every epoch, and with test-time augmentation at the end."""
 
 import itertools
 import time
@@ -19,6 +19,7 @@ from cifar.data import Splits
 BATCH = 2000
 WIDTHS = (64, 256, 256)
 DECAY = 2e-6 * BATCH
+WHITENING_EPOCHS = 3
 
 Views = list[tuple[torch.Tensor, float]]
 
@@ -36,7 +37,10 @@ def train(splits: Splits, epochs: int, seed: int) -> dict[str, float]:
     )
     _whiten(network, images[:5000])
     update = _Update(network, steps=len(images) // BATCH * epochs)
-    for epoch_images in itertools.islice(_epochs(images), epochs):
+    for epoch, epoch_images in enumerate(itertools.islice(_epochs(images), epochs)):
+        if epoch == WHITENING_EPOCHS:
+            assert network.whiten.bias is not None
+            network.whiten.bias.requires_grad = False
         order = torch.randperm(len(images))
         for start in range(0, len(order) // BATCH * BATCH, BATCH):
             batch = order[start : start + BATCH]

@@ -371,6 +371,7 @@ class Config(Section):
     label_smoothing: BelowOne
     clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
     ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
+    freeze: dict[str, BelowOne] = Field(description="parts of the network, each with the share of epochs it trains for")
     evaluation: Evaluation
     study: FileName
     runs_dir: Annotated[str, Field(min_length=1)]

@@ -85,13 +85,13 @@ def test_workers_change_no_batch(processes, pair, workers):
 
 TRAININGS = {
     "cnn": ("model=cnn",),
-    "cnn-full": ("model=cnn", *FULL),
+    "cnn-full": ("model=cnn", *FULL, "+freeze={conv0_0: 0, norm0_0: 0.25, fc.bias: 0.75}"),
     "resnet18": ("model=resnet18",),
-    "resnet18-full": ("model=resnet18", *FULL),
+    "resnet18-full": ("model=resnet18", *FULL, "+freeze={layer1: 0.5, conv1: 0.75}"),
     "vit_tiny": ("model=vit_tiny", "model.patch_size=16"),
     "vit_tiny-full": ("model=vit_tiny", "model.patch_size=16", *FULL),
     "speednet": ("model=speednet", "aug=alternating"),
-    "speednet-full": ("model=speednet", "model.depth=3", *FULL),
+    "speednet-full": ("model=speednet", "model.depth=3", *FULL, "+freeze={stages.0: 0.75}"),
 }
 QUICK = {
     ("resnet18-full", "sgd"),
@@ -123,7 +123,7 @@ def test_twenty_steps_of_training_agree(processes, pair, noise, training, optimi
 @pytest.mark.parametrize("engine", ["jax", "torch"])
 def test_keras_on_another_engine_trains_the_same(processes, pair, engine):
     """In float32 (Keras has no float64 there), so rounding grows from step to step, on each machine otherwise."""
-    one, other = map(parity.proof, pair("model=cnn", "optimizer=sgd", *FULL, "backend.workers=2"))
+    one, other = map(parity.proof, pair(*TRAININGS["cnn-full"], "optimizer=sgd", "backend.workers=2"))
     one = one.model_copy(update={"precision": "fp32"})
     backend = other.backend.model_copy(update={"engine": engine})
     other = other.model_copy(update={"precision": "fp32", "backend": backend})

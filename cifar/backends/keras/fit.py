@@ -59,6 +59,17 @@ class _Report(keras.callbacks.Callback):
             raise TrainingDiverged.at(loss, self._epoch, step)
 
 
+class _Freezing(keras.callbacks.Callback):
+    """Freezes parts of the network when their time has come."""
+
+    def __init__(self, classifier: Classifier):
+        super().__init__()
+        self._classifier = classifier
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._classifier.freeze(epoch)
+
+
 class _Averages(keras.callbacks.Callback):
     """Validates the averaged weights."""
 
@@ -122,6 +133,7 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
             callbacks=[
                 loader.Order(training),
                 _Report(recorder, epochs_done, config),
+                _Freezing(trained),
                 _Averages(trained),
                 *profile,
                 _Checkpoints(trained, folder, best, writer),

@@ -4,8 +4,9 @@ import math
 
 import keras
 
+from cifar import freezing
 from cifar.backends import Plan
-from cifar.backends.keras import model
+from cifar.backends.keras import model, weights
 from cifar.config import Config, Keras
 from cifar.errors import UserError
 from cifar.runs.manifest import cores, cpu_name
@@ -25,6 +26,7 @@ def plan(config: Config, classes: int) -> Plan:
         )
     configure(config)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores()} threads)"
     return Plan(
         device=f"{name}, {engine}",

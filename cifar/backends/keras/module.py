@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cifar import initial
+from cifar import freezing, initial
 from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
 from cifar.data import Splits
@@ -26,6 +26,7 @@ class Classifier(keras.Model):
     def __init__(self, network: keras.Model, config: Config, learning_rates: np.ndarray, jit: bool):
         super().__init__(name="classifier")
         self.network = network
+        self._config = config
         self._smoothing = config.label_smoothing
         self._decay = config.ema_decay
         self._norms = [
@@ -50,6 +51,15 @@ class Classifier(keras.Model):
     def last_learning_rate(self) -> float:
         """That the optimizer used in the step before."""
         return self.optimizer.rates.at(int(self.optimizer.iterations) - 1)
+
+    def freeze(self, epoch: int) -> None:
+        """Let the training step leave alone what does not train in an epoch (from 0). It is made anew, so that it
+        computes no gradients that nothing needs."""
+        names = [weights.name_of(v) for v in self.network.trainable_variables]
+        frozen = freezing.frozen(self._config, names, epoch)
+        if frozen != self.optimizer.frozen:
+            self.optimizer.frozen = frozen
+            self.make_train_function(force=True)
 
     def _average_of(self, variable: keras.Variable) -> keras.Variable:
         name = f"average_{variable.path.replace('/', '_')}"

@@ -40,12 +40,14 @@ def build(
 
 
 class _Update(keras.optimizers.Optimizer):
-    """What the rules have in common: rates from the table, decay by parameter, clipping by the whole gradient."""
+    """What the rules have in common: rates from the table, decay by parameter, clipping by the whole gradient, and that
+    parameters whose name is in `frozen` stay as they are."""
 
     def __init__(self, optimizer: Optimizer, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None):
         rates = StepTable(learning_rates)
         super().__init__(learning_rate=rates, name=optimizer.name)
         self.rates = rates
+        self.frozen: frozenset[str] = frozenset()
         self._clip_norm = clip_norm
         self._settings: Any = optimizer
         self._classifier = [layer for layer in network.layers if layer.weights][-1].name
@@ -63,9 +65,12 @@ class _Update(keras.optimizers.Optimizer):
         return tuple(self.add_variable_from_reference(variable, name) for name in names)
 
     def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
+        pairs = zip(grads, variables, strict=True)
+        grads, variables = zip(*((g, v) for g, v in pairs if name_of(v) not in self.frozen), strict=True)
         if self._clip_norm is not None:
             grads = _clipped(grads, self._clip_norm)
-        super().apply(grads, trainable_variables)
+        super().apply(grads, variables)
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         index = self._get_variable_index(variable)

@@ -126,7 +126,8 @@ def _trainer(
         accelerator="gpu" if gpu else "cpu",
         devices=hardware.settings(config).devices,
         # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
-        strategy=DDPStrategy(broadcast_buffers=False) if parallel else "auto",
+        # What is frozen in mid-training has no gradient to wait for.
+        strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=bool(config.freeze)) if parallel else "auto",
         # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.
         sync_batchnorm=gpu and parallel,
         plugins=[BackgroundIO(writer)],

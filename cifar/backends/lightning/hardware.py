@@ -3,6 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from cifar import freezing
 from cifar.backends import Plan
 from cifar.backends.lightning import model
 from cifar.config import IMAGE_SIZE, Config, Lightning
@@ -18,6 +19,7 @@ def plan(config: Config, classes: int) -> Plan:
     backend = settings(config)
     _check_devices(backend, gpu)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    freezing.check(config, [name for name, p in network.body.named_parameters() if p.requires_grad])
     name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {torch.get_num_threads()} threads)"
     return Plan(
         device=name if backend.devices == 1 else f"{name} x {backend.devices}",

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from cifar import freezing
 from cifar.backends.lightning import hardware, optimizer
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
@@ -41,6 +42,10 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         every = 1 if self._config.validates(self.current_epoch) else self._config.epochs + 1
         self.trainer.check_val_every_n_epoch = every  # Lightning's own setting knows no last epoch
+        parameters = dict(self.network.body.named_parameters())
+        for name in freezing.frozen(self._config, parameters.keys(), self.current_epoch):
+            parameters[name].requires_grad = False
+            parameters[name].grad = None  # optimizers leave alone what has none
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         step = self.trainer.global_step

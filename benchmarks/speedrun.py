@@ -1,9 +1,10 @@
-"""The speedrun from its config against a plain loop that does the same: seconds and test accuracy, seed by seed.
+"""The speedrun from its config against a plain loop of the published recipe: seconds and test accuracy, seed by seed.
 
     python benchmarks/speedrun.py [--seeds 3] [--images 49000] [--epochs 8]
 
 ours   python train.py experiments=speedrun
-plain  plain_speedrun.py, the loop of the script from which the recipe is
+plain  plain_speedrun.py, the loop of the script from which the recipe is; all images are of full size, and all
+       layers but the first are trained to the end
 
 Both train on the same images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), each in a process of its own,
 in turns. Seconds are of all that a run does once the framework is imported and the data set is read; ours with its

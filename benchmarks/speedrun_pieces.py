@@ -15,6 +15,8 @@ alternate        without: each epoch draws which images are mirrored
 translation      without: no crop
 reflection       without: black borders
 smoothing        without: label_smoothing=0
+resizing         without: images of full size from the start (which takes longer)
+freezing         without: the first stage is trained to the end (which takes longer)
 six_views        with: the validation images in six views"""
 
 import argparse
@@ -34,8 +36,8 @@ from cifar.runs.recorder import Recorder
 from cifar.tracking import NoTracker
 
 ALL = (
-    "model=speednet", "model.widths=[16,64,64]", "aug=alternating", "epochs=8", "batch_size=500", "backend.device=cpu",
-    "data.train_size=8000", "data.val_size=5000", "evaluation.validate_every=8",
+    "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=8000",
+    "data.val_size=5000",
 )  # fmt: skip
 WITHOUT: dict[str, tuple[str, ...]] = {
     "whitening": (),
@@ -46,6 +48,8 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "translation": ("~aug.crop",),
     "reflection": ("aug.crop.border=black",),
     "smoothing": ("label_smoothing=0",),
+    "resizing": ("~aug.resize",),
+    "freezing": ("+freeze.stages.0=1",),
 }
 
 

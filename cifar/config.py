@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -371,12 +373,18 @@ class Config(Section):
     label_smoothing: BelowOne
     clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
     ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
-    freeze: dict[str, BelowOne] = Field(description="parts of the network, each with the share of epochs it trains for")
+    freeze: dict[str, Fraction] = Field(description="of the epochs, for which a part of the network is trained")
     evaluation: Evaluation
     study: FileName
     runs_dir: Annotated[str, Field(min_length=1)]
     on_existing: Literal["resume", "skip", "rerun", "fail"]
     sweep: Sweep
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _parts_have_dotted_names(cls, given: Any) -> Any:
+        """`+freeze.stages.0=0.5` reaches us as {"stages": {"0": 0.5}}."""
+        return dict(flat(given)) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> "Config":
@@ -417,8 +425,8 @@ class Config(Section):
             )
         if self.aug.resize and not isinstance(self.model, ResNet | SpeedNet):
             raise ValueError(
-                f"aug.resize: model={self.model.name} takes images of one size; use one of resnet18, resnet50, "
-                f"wrn16_4, speednet, or another aug"
+                f"aug.resize: model={self.model.name} is not known to take smaller images; use one of resnet18, "
+                f"resnet50, wrn16_4, speednet, or another aug"
             )
         return self
 
@@ -469,9 +477,23 @@ def from_yaml(text: str) -> Config:
     return from_hydra(composed)
 
 
+def flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings, by dotted keys."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def dotted_keys() -> list[str]:
     """Every key of the schema, groups included: `seed`, `optimizer`, `optimizer.lr`, `aug.cutout.size`, …"""
     return sorted(_keys(Config, ""))
+
+
+def open_sections() -> list[str]:
+    """The keys of the schema below which any key may stand: `freeze`, …"""
+    return [key for key, annotation in _keys(Config, "").items() if typing.get_origin(annotation) is dict]
 
 
 def owners(key: str) -> list[str]:
@@ -481,10 +503,11 @@ def owners(key: str) -> list[str]:
     return [name for s in having for name in typing.get_args(s.model_fields["name"].annotation)]
 
 
-def _keys(section: type[BaseModel], prefix: str) -> set[str]:
-    found: set[str] = set()
+def _keys(section: type[BaseModel], prefix: str) -> dict[str, Any]:
+    """Dotted keys, and the types of what stands there."""
+    found: dict[str, Any] = {}
     for name, field in section.model_fields.items():
-        found.add(prefix + name)
+        found[prefix + name] = field.annotation
         for part in _sections(field.annotation):
             found |= _keys(part, f"{prefix}{name}.")
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar.config import dotted_keys, owners
+from cifar.config import dotted_keys, open_sections, owners
 from cifar.errors import Busy, TrainingDiverged, UserError, nearest
 
 MISTAKE, BUSY, INTERRUPTED = 2, 75, 130  # exit statuses; 75 is sysexits.h's "try again later"
@@ -105,8 +105,9 @@ def explain(error: Exception) -> str:
     keys = dotted_keys()
     if "append" in key[0]:
         return f"'{key[1]}' is in the config already: leave out the + to change it."
-    if key[1] in keys:
-        if not (having := owners(key[1])):
+    in_open_section = key[1].startswith(tuple(f"{section}." for section in open_sections()))
+    if in_open_section or key[1] in keys:
+        if in_open_section or not (having := owners(key[1])):
             return f"'{key[1]}' is not in the chosen config: +{key[1]}=… adds it."
         group = key[1].partition(".")[0]
         return f"'{key[1]}' cannot be set: of the choices of {group}, only {', '.join(having)} has this key."

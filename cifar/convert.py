@@ -32,7 +32,8 @@ def convert(source: RunFolder, backend: Backend) -> RunFolder:
     if config.backend.name == backend.name:
         raise UserError(f"{source.path} was trained with backend={backend.name} already.")
     before = _in_float32(config)
-    after = before.model_copy(update={"backend": backend})
+    # Smaller images are training's alone: what is carried over was made for whole ones.
+    after = before.model_copy(update={"backend": backend, "aug": before.aug.model_copy(update={"resize": None})})
     after = from_yaml(to_yaml(after))  # refuses what that framework does not have
     target = RunFolder(source.path.with_name(f"{source.path.name}-in-{backend.label}"))
     if target.exists:

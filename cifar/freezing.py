@@ -1,16 +1,15 @@
-"""Which parameters have stopped to train: early layers settle first, and what lies before the first layer that trains
-needs no backward pass (FreezeOut, arXiv:1706.04983)."""
+"""Which parameters are no longer trained: early layers settle first, and what lies before the first layer that is still
+trained needs no backward pass (FreezeOut, arXiv:1706.04983)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from cifar.config import Config
 from cifar.errors import UserError, nearest
 
 
 def frozen(config: Config, names: Collection[str], epoch: int) -> frozenset[str]:
-    """Those of the parameters `names` that do not train in an epoch (from 0)."""
-    due = [part for part, share in config.freeze.items() if epoch / config.epochs >= share]
-    return frozenset(name for name in names if any(f"{name}.".startswith(f"{part}.") for part in due))
+    """Those of the parameters `names` that are not trained in an epoch (from 0)."""
+    return _of(names, (part for part, share in config.freeze.items() if epoch / config.epochs >= share))
 
 
 def check(config: Config, names: Collection[str]) -> None:
@@ -21,9 +20,17 @@ def check(config: Config, names: Collection[str]) -> None:
     for part in config.freeze:
         if part not in parts:
             raise UserError(
-                f"freeze: model={config.model.name} trains no part {part!r}.{nearest(part, parts)} Allowed are "
+                f"freeze.{part}: model={config.model.name} trains no such part.{nearest(part, parts)} Allowed are "
                 f"{', '.join(sorted({name.partition('.')[0] for name in names}))} and what these consist of, such as "
                 f"{max(names, key=lambda name: name.count('.'))}."
             )
-    if frozen(config, names, config.epochs - 1) == frozenset(names):
-        raise UserError(f"freeze={config.freeze}: nothing would be left to train in the last epoch; leave a part out.")
+    if _of(names, (part for part, share in config.freeze.items() if share < 1)) == frozenset(names):
+        raise UserError(
+            f"freeze: with {', '.join(config.freeze)} frozen, nothing is left to train; leave one out, or set it to 1."
+        )
+
+
+def _of(names: Collection[str], parts: Iterable[str]) -> frozenset[str]:
+    """The parameters of the parts."""
+    beginnings = tuple(f"{part}." for part in parts)
+    return frozenset(name for name in names if f"{name}.".startswith(beginnings))

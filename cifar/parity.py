@@ -67,6 +67,7 @@ class Training:
 def check(one: Config, other: Config) -> list[Finding]:
     """Compare two configs, the same but for their backends, each in a process of its own."""
     with isolation.process() as first, isolation.process() as second:
+        of_each((first, second), (one, other), _refuse)
         return compare((first, second), (proof(one), proof(other)))
 
 
@@ -107,6 +108,11 @@ def proof(config: Config) -> Config:
         "batch_size": classes,
     }
     return Config.model_validate(config.model_dump() | changes)
+
+
+def _refuse(config: Config) -> None:
+    """Raises UserError if the backend cannot do what the config asks for."""
+    backends.load(config.backend).plan(config, CLASSES[config.data.name])
 
 
 def train(config: Config) -> Training:

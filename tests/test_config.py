@@ -81,7 +81,7 @@ def test_a_patch_must_divide_the_image(config):
 
 @pytest.mark.parametrize("model", ["cnn", "vit_tiny"])
 def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model):
-    with pytest.raises(UserError, match=f"model={model} takes images of one size; use one of resnet18"):
+    with pytest.raises(UserError, match=f"model={model} is not known to take smaller images; use one of resnet18"):
         config(f"model={model}", "aug=growing")
 
 

@@ -37,6 +37,15 @@ def test_a_network_goes_to_keras_and_back(tiny, config):
     np.testing.assert_allclose(logits(back), logits(source), atol=1e-4)
 
 
+def test_a_network_trained_on_smaller_images_goes_to_keras_which_could_not_train_it_so(config):
+    shared = [override for override in TINY if not override.startswith("model")]
+    run = config(*shared, "model=speednet", "model.widths=[8,16,16]", "aug=growing", "backend=lightning")
+    experiment.run(run)
+    there = convert(RunFolder.of(run), section(config, "backend=keras"))
+    assert there.result["largest_logit_difference"] < 1e-4
+    assert there.config.aug == config("aug=alternating").aug.model_copy(update={"name": "growing"})
+
+
 # A SavedModel, made from the converted network by Keras alone, serves the same logits from raw pixels.
 LEAVE = """
 import os, sys

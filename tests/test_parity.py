@@ -9,6 +9,7 @@ import tasks
 
 from cifar import isolation, parity
 from cifar.data import archives, arrays
+from cifar.errors import UserError
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "speednet")
 FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.75")
@@ -133,6 +134,11 @@ def test_keras_on_another_engine_trains_the_same(processes, pair, engine):
     np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-2)
     for name, array in expected.weights.items():
         np.testing.assert_allclose(found.weights[name], array, atol=1e-3, err_msg=name)
+
+
+def test_what_a_backend_refuses_is_not_compared(pair):
+    with pytest.raises(UserError, match=r"freeze\.conv9: model=cnn trains no such part\. Did you mean 'conv"):
+        parity.check(*pair("model=cnn", "+freeze.conv9=0.5"))
 
 
 def test_a_difference_is_found(processes, pair):

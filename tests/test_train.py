@@ -44,6 +44,12 @@ def test_help_lists_every_group_and_choice(train):
             ["aug=none", "aug.cutout.size=8"],
             "'aug.cutout.size' is not in the chosen config: +aug.cutout.size=… adds it.",
         ),
+        (["freeze.layer1=0.5"], "'freeze.layer1' is not in the chosen config: +freeze.layer1=… adds it."),
+        (
+            ["data=digits", "+freeze.layer9=0.5"],
+            "freeze.layer9: model=resnet18 trains no such part. Did you mean 'layer",
+        ),
+        (["+freeze.layer1.0=1.5"], "freeze.layer1.0=1.5: input should be less than or equal to 1."),
         (["backend=keras", "backend.devices=2"], "of the choices of backend, only lightning has this key"),
         (["data=digits", "model=timm", "model.architecture=convnext_atom"], "Did you mean 'convnext_atto'?"),
         (["data=digits", "model=timm", "model.architecture=vgg11", "+model.arguments.bogus=1"], "cannot be built"),

@@ -89,7 +89,9 @@ class Resize:
 
     def draw(self, visit: Visit) -> np.ndarray:
         """Nothing is left to chance: `shares` for the epoch's size."""
-        turn = -(-(visit.epoch + 1) * len(self._sizes) // visit.epochs) - 1  # of fewer epochs than sizes, the last ones
+        turn = (
+            -(-(visit.epoch + 1) * len(self._sizes) // visit.epochs) - 1
+        )  # the last size that an epoch has a share in
         return shares(self._sizes[turn])
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from cifar.config import flat
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
@@ -160,7 +161,7 @@ def _read(path: Path) -> Run:
     result = _json(path / "result.json")
     if result is None:
         raise _UnusableError("result.json is damaged")
-    choices = {key: value for key, value in _flat(config) if key != "seed" and not _is_no_choice(key)}
+    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
     status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, result)
 
@@ -188,14 +189,6 @@ def _json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) and value else None
-
-
-def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _is_no_choice(key: str) -> bool:

@@ -83,6 +83,11 @@ def test_a_step_added_to_a_policy_is_told():
     assert labels(grouping) == ["aug.cutout.size=null", "aug.cutout.size=8"]
 
 
+def test_a_frozen_part_is_told():
+    grouping = grouped(of_each((), ("+freeze={layer1: 0.5}",)))
+    assert labels(grouping) == ["freeze.layer1=null", "freeze.layer1=0.5"]
+
+
 def test_a_key_that_older_configs_lack_is_null_there():
     old, new = run(seed=0), run(seed=1)
     del old.choices["ema_decay"]

@@ -173,7 +173,7 @@ def _speednet(model: SpeedNet, classes: int, x: Tensor) -> Tensor:
     whiten.kernel.trainable = False
     for stage, channels in enumerate(model.widths):
         x = _speednet_stage(x, f"stages.{stage}", channels, model.depth)
-    # Not GlobalMaxPooling2D: among equal values, TensorFlow would divide the gradient; PyTorch gives it to the first.
+    # Not GlobalMaxPooling2D, which divides the gradient among equal values: PyTorch gives it to the first.
     x = layers.Flatten(name="flatten")(layers.MaxPooling2D(x.shape[1:3], name="pool")(x))
     return layers.Dense(classes, use_bias=False, name="fc", **_EMPTY)(x)
 

@@ -53,8 +53,8 @@ class Classifier(keras.Model):
         return self.optimizer.rates.at(int(self.optimizer.iterations) - 1)
 
     def freeze(self, epoch: int) -> None:
-        """Let the training step leave alone what does not train in an epoch (from 0). It is made anew, so that it
-        computes no gradients that nothing needs."""
+        """Let the training step leave alone what is not trained in an epoch (from 0). It is made anew: once compiled,
+        it computes no gradients that nothing needs."""
         names = [weights.name_of(v) for v in self.network.trainable_variables]
         frozen = freezing.frozen(self._config, names, epoch)
         if frozen != self.optimizer.frozen:

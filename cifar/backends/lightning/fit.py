@@ -127,7 +127,9 @@ def _trainer(
         devices=hardware.settings(config).devices,
         # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
         # What is frozen in mid-training has no gradient to wait for.
-        strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=bool(config.freeze)) if parallel else "auto",
+        strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=bool(config.freeze))
+        if parallel
+        else "auto",
         # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.
         sync_batchnorm=gpu and parallel,
         plugins=[BackgroundIO(writer)],

@@ -62,8 +62,8 @@ def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_
     """Data-parallel on two processes: the same batches, gradients averaged, so the same weights up to rounding."""
     overrides = [
         "data=digits", "data.train_size=64", "model=vit_tiny", "model.patch_size=16", "aug=basic", "epochs=2",
-        "+freeze={blocks.0: 0.5, patch_embed: 0}", "batch_size=32", "precision=fp32", "tracker=none", "optimizer=sgd", "optimizer.lr=0.01",
-        f"runs_dir={tmp_path / 'runs'}",
+        "+freeze={blocks.0: 0.5, patch_embed: 0}", "batch_size=32", "precision=fp32", "tracker=none", "optimizer=sgd",
+        "optimizer.lr=0.01", f"runs_dir={tmp_path / 'runs'}",
     ]  # fmt: skip
     for devices in (1, 2):
         done = subprocess.run(

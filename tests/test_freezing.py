@@ -6,8 +6,8 @@ from cifar.errors import UserError
 NAMES = ("conv1.weight", "layer1.0.conv1.weight", "layer1.0.bn1.bias", "layer10.weight", "fc.weight", "fc.bias")
 
 
-def at(config, epoch, *freeze, epochs=8):
-    return freezing.frozen(config("model=resnet18", f"epochs={epochs}", *freeze), NAMES, epoch)
+def at_the_end(config, *freeze):
+    return freezing.frozen(config("epochs=8", *freeze), NAMES, 7)
 
 
 @pytest.mark.parametrize(
@@ -15,15 +15,16 @@ def at(config, epoch, *freeze, epochs=8):
     [(0.375, 8, 3), (0.3, 10, 3), (0.5, 3, 2), (0.5, 1, None), (0, 5, 0), (1, 5, None), (0.99, 200, 198)],
 )
 def test_a_part_is_trained_for_its_share_of_the_epochs(config, share, epochs, first):
-    frozen = [bool(at(config, epoch, f"+freeze.conv1={share}", epochs=epochs)) for epoch in range(epochs)]
+    run = config(f"epochs={epochs}", f"+freeze.conv1={share}")
+    frozen = [bool(freezing.frozen(run, NAMES, epoch)) for epoch in range(epochs)]
     assert frozen == [first is not None and epoch >= first for epoch in range(epochs)]
 
 
 def test_a_part_is_all_below_its_name(config):
-    assert at(config, 7) == set()
-    assert at(config, 7, "+freeze.layer1=0.5") == {"layer1.0.conv1.weight", "layer1.0.bn1.bias"}
+    assert at_the_end(config) == set()
+    assert at_the_end(config, "+freeze.layer1=0.5") == {"layer1.0.conv1.weight", "layer1.0.bn1.bias"}
     for given in (["+freeze={layer1.0.bn1: 0.5, fc.bias: 0.5}"], ["+freeze.layer1.0.bn1=0.5", "+freeze.fc.bias=0.5"]):
-        assert at(config, 7, *given) == {"layer1.0.bn1.bias", "fc.bias"}
+        assert at_the_end(config, *given) == {"layer1.0.bn1.bias", "fc.bias"}
 
 
 def test_what_a_recipe_freezes_can_be_trained_after_all(config):

@@ -4,14 +4,15 @@ import pytest
 from compare.folders import config
 
 from cifar.compare import groups
-from cifar.compare.gather import Run, _flat, _is_no_choice
+from cifar.compare.gather import Run, _is_no_choice
+from cifar.config import flat
 from cifar.errors import UserError
 
 
-def run(*choices, **values):
-    made = config(*choices, **values)
-    flat = {key: value for key, value in _flat(made) if key != "seed" and not _is_no_choice(key)}
-    return Run(Path(f"runs/cnn-s{made['seed']}-12345678"), flat, made["seed"], "main", {}, {}, {})
+def run(*overrides, **values):
+    made = config(*overrides, **values)
+    choices = {key: value for key, value in flat(made) if key != "seed" and not _is_no_choice(key)}
+    return Run(Path(f"runs/cnn-s{made['seed']}-12345678"), choices, made["seed"], "main", {}, {}, {})
 
 
 def grouped(runs, by=(), first=()):

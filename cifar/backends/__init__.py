@@ -93,7 +93,7 @@ def load(choice: Choice) -> Backend:
 @contextlib.contextmanager
 def _lean() -> Iterator[None]:
     """Keras, imported meanwhile, goes without scikit-learn and Matplotlib, which it would load for wrappers and
-    pictures that no training uses: a third of the time (benchmarks/startup.py)."""
+    pictures that no training uses."""
     missing = dict.fromkeys({"sklearn", "matplotlib"} - sys.modules.keys())
     sys.modules.update(missing)  # type: ignore[arg-type]  # None: "there is no such package"
     try:

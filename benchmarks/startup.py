@@ -3,9 +3,8 @@
     python benchmarks/startup.py
 
 Each in a process of its own, in turns; `import pytorch_lightning, timm` or `import keras` (with TensorFlow) is what the
-networks and the trainer cannot do without (but for scikit-learn and Matplotlib, which train.py keeps Keras from loading).
-model=cnn on 1,280 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else
-downloaded), on the CPU."""
+networks and the trainer cannot do without (but for scikit-learn and Matplotlib, which train.py keeps Keras from
+loading). model=cnn on 1,280 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), on the CPU."""
 
 import os
 import statistics

@@ -204,7 +204,7 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path,
 
 def test_what_is_frozen_stays_as_it_is_and_the_rest_trains_on(tiny):
     """The second run goes the first one's way for an epoch, then freezes one part more."""
-    steady = ("optimizer=sgd", "schedule=constant", "precision=fp32", "backend.device=cpu")
+    steady = ("optimizer=sgd", "schedule=constant", "precision=fp32")
     one = tiny(*steady, "epochs=1", "+freeze={conv0_0: 0}")
     two = tiny(*steady, "epochs=2", "+freeze={conv0_0: 0, norm1_1.bias: 0.5}")
     for run in (one, two):

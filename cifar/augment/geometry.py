@@ -89,10 +89,8 @@ class Resize:
 
     def draw(self, visit: Visit) -> np.ndarray:
         """Nothing is left to chance: `shares` for the epoch's size."""
-        turn = (
-            -(-(visit.epoch + 1) * len(self._sizes) // visit.epochs) - 1
-        )  # the last size that an epoch has a share in
-        return shares(self._sizes[turn])
+        past = -(-(visit.epoch + 1) * len(self._sizes) // visit.epochs)  # rounded up: a shared epoch has the later size
+        return shares(self._sizes[past - 1])
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
         batch, size, (_, height, width, colours) = len(images), len(draws), images.shape

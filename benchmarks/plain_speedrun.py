@@ -16,7 +16,6 @@ from torch import nn
 from cifar.backends import peak_resident_memory
 from cifar.data import Splits
 
-EPOCHS = 8
 BATCH = 2000
 WIDTHS = (64, 256, 256)
 DECAY = 2e-6 * BATCH

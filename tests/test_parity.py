@@ -113,7 +113,7 @@ OPTIMIZERS = ("sgd", "adamw", "muon", "muon_sgd")
     ("training", "optimizer"), list(itertools.starmap(marked, itertools.product(TRAININGS, OPTIMIZERS)))
 )
 def test_twenty_steps_of_training_agree(processes, pair, noise, training, optimizer):
-    # At its own rate for biases, made for large batches, training on ten images is chaos, and rounding grows.
+    # At its own rate for biases, made for batches of 2,000, training on ten images is chaos, and rounding grows.
     calm = ["optimizer.bias_lr=0.25", "batch_size=128"] if optimizer == "muon_sgd" else []
     data = noise if training.startswith("speednet") else ()
     configs = map(parity.proof, pair(*TRAININGS[training], f"optimizer={optimizer}", *calm, *data))

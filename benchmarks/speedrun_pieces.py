@@ -4,8 +4,9 @@
 
 Without names, all pieces.
 
-A quarter of the network's width, 8,000 images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), 8 epochs in
-batches of 500; 5,000 images to validate by, in one view unless the piece is the views. Each run in its own process.
+A quarter of the network's width and of the images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded) in batches
+of a quarter of the size, so as many steps; 5,000 images to validate by, in one view unless the piece is the views. Each
+run in its own process.
 
 whitening        without: the first convolution starts at random, and stays so
 identities       without: all filters of the other convolutions start at random
@@ -36,7 +37,7 @@ from cifar.runs.recorder import Recorder
 from cifar.tracking import NoTracker
 
 ALL = (
-    "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=8000",
+    "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=12000",
     "data.val_size=5000",
 )  # fmt: skip
 WITHOUT: dict[str, tuple[str, ...]] = {
@@ -68,7 +69,9 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
         validation = splits.validation
         labels = np.asarray(validation.labels[validation.indices])
         predict = partial(backend.predict, config, splits, folder)
-        six, one = views.averaged(predict, validation.images[validation.indices], "flip_shift")
+        six, one = views.averaged(
+            predict, validation.images[validation.indices], config.evaluation.tta, config.evaluation.tta_share
+        )
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 
 

@@ -331,6 +331,9 @@ class Evaluation(Section):
 
     validate_every: PositiveInt = Field(description="epochs from one validation to the next")
     tta: Literal["none", "flip", "flip_shift"] = Field(description="views of each test image that are averaged")
+    tta_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="share of the images, the least sure ones, that are shown in more than one view"
+    )
 
 
 class Wandb(Section):

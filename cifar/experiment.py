@@ -150,7 +150,7 @@ def _train_and_test(
     best = best_epoch(rows)
     started = time.perf_counter()
     predict = functools.partial(backend.predict, config, splits, folder)
-    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation.tta)
+    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation.tta, config.evaluation.tta_share)
     seconds = time.perf_counter() - started
     labels = np.asarray(splits.test.labels)
     evaluation = evaluate(logits, labels)

@@ -1,22 +1,35 @@
 """Test-time augmentation: several views of each image, whose logits are averaged."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 
 def averaged(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, tta: str
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, tta: str, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """(logits averaged over the views of `tta`, logits of the images as they are), [N, classes] each.
 
-    `predict`: logits of uint8 images [M, 32, 32, 3]; called once, because each call loads the network anew."""
+    A `share` of the images has the other views: those of which the network is least sure when it sees them as they are
+    (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; it is called once or twice, because
+    each call loads the network anew."""
+    alone = predict(images)
     if tta == "none":
-        logits = predict(images)
-        return logits, logits
-    weights, views = zip(*_views(images, tta), strict=True)
-    logits = predict(np.concatenate(views)).reshape(len(views), len(images), -1)
-    return np.tensordot(np.array(weights, logits.dtype), logits, axes=1), logits[0]
+        return alone, alone
+    unsure = _least_sure(alone, share)
+    (weight, _), *others = _views(images[unsure], tta)
+    weights, views = zip(*others, strict=True)
+    logits = predict(np.concatenate(views)).reshape(len(views), len(unsure), -1)
+    averaged = alone.copy()
+    averaged[unsure] = weight * alone[unsure] + np.tensordot(np.array(weights, logits.dtype), logits, axes=1)
+    return averaged, alone
+
+
+def _least_sure(logits: np.ndarray, share: float) -> np.ndarray:
+    """Positions of the images whose largest probability is among the `share` of lowest ones."""
+    doubts = np.exp(logits - logits.max(1, keepdims=True)).sum(1)  # one over the largest probability
+    return np.sort(np.argsort(-doubts, kind="stable")[: math.ceil(share * len(logits))])
 
 
 def _views(images: np.ndarray, tta: str) -> Iterator[tuple[float, np.ndarray]]:

@@ -68,9 +68,9 @@ def main() -> None:
     chosen = parser.parse_args()
     overrides = ["experiments=speedrun", f"data.train_size={chosen.images}", f"epochs={chosen.epochs}"]
     print(f"speedrun, {chosen.images:,} images, {chosen.epochs} epochs; of the test set: one view, six views")
-    found: dict[str, list[Facts]] = {"plain": [], "ours": []}
+    found: dict[str, list[Facts]] = {"ours": [], "plain": []}
     for seed in range(chosen.seeds):
-        for name, side in (("plain", plain), ("ours", ours)):
+        for name, side in (("ours", ours), ("plain", plain)):
             sys.stderr.write(f"\rseed {seed}, {name}\033[K")
             facts = side(overrides, seed)
             found[name].append(facts)

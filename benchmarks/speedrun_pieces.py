@@ -17,7 +17,6 @@ translation      without: no crop
 reflection       without: black borders
 smoothing        without: label_smoothing=0
 resizing         without: images of full size from the start (which takes longer)
-freezing         without: the first stage is trained to the end (which takes longer)
 six_views        with: the validation images in six views"""
 
 import argparse
@@ -37,7 +36,7 @@ from cifar.runs.recorder import Recorder
 from cifar.tracking import NoTracker
 
 ALL = (
-    "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=12000",
+    "experiments=speedrun", "model.widths=[12,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=12000",
     "data.val_size=5000",
 )  # fmt: skip
 WITHOUT: dict[str, tuple[str, ...]] = {
@@ -50,7 +49,6 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "reflection": ("aug.crop.border=black",),
     "smoothing": ("label_smoothing=0",),
     "resizing": ("~aug.resize",),
-    "freezing": ("+freeze.stages.0=1",),
 }
 
 

@@ -3,8 +3,8 @@
     python benchmarks/speedrun.py [--seeds 3] [--images 49000] [--epochs 8]
 
 ours   python train.py experiments=speedrun
-plain  plain_speedrun.py, the loop of the script from which the recipe is: all images of full size, a wider first
-       stage, all test images in six views
+plain  plain_speedrun.py, the loop of the script from which the recipe is: its rates and batches of 2,000, all
+       images of full size, all layers but the first trained to the end, all test images in six views
 
 Both train on the same images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded), each in a process of its own,
 in turns. Seconds are of all that a run does once the framework is imported and the data set is read; ours with its

@@ -17,6 +17,7 @@ translation      without: no crop
 reflection       without: black borders
 smoothing        without: label_smoothing=0
 resizing         without: images of full size from the start (which takes longer)
+freezing         without: the first stage is trained to the end (which takes longer)
 six_views        with: the validation images in six views"""
 
 import argparse
@@ -36,7 +37,7 @@ from cifar.runs.recorder import Recorder
 from cifar.tracking import NoTracker
 
 ALL = (
-    "experiments=speedrun", "model.widths=[12,64,64]", "batch_size=500", "backend.device=cpu", "data.train_size=12000",
+    "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=384", "backend.device=cpu", "data.train_size=12000",
     "data.val_size=5000",
 )  # fmt: skip
 WITHOUT: dict[str, tuple[str, ...]] = {
@@ -48,6 +49,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "translation": ("~aug.crop",),
     "reflection": ("aug.crop.border=black",),
     "smoothing": ("label_smoothing=0",),
+    "freezing": ("+freeze.stages.0=1",),
     "resizing": ("~aug.resize",),
 }
 

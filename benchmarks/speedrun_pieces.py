@@ -18,7 +18,7 @@ reflection       without: black borders
 smoothing        without: label_smoothing=0
 resizing         without: images of full size from the start (which takes longer)
 freezing         without: the first stage is trained to the end (which takes longer)
-six_views        with: the validation images in six views"""
+six_views        with: the quarter of the validation images that is least sure in six views"""
 
 import argparse
 import statistics
@@ -49,8 +49,8 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "translation": ("~aug.crop",),
     "reflection": ("aug.crop.border=black",),
     "smoothing": ("label_smoothing=0",),
-    "freezing": ("+freeze.stages.0=1",),
     "resizing": ("~aug.resize",),
+    "freezing": ("+freeze.stages.0=1",),
 }
 
 

@@ -12,8 +12,8 @@ def averaged(
     """(logits averaged over the views of `tta`, logits of the images as they are), [N, classes] each.
 
     A `share` of the images has the other views: those of which the network is least sure when it sees them as they are
-    (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; called twice at most, because each call
-    loads the network anew."""
+    (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; called twice at most, because each
+    call loads the network anew."""
     alone = predict(images)
     if tta == "none":
         return alone, alone

@@ -84,7 +84,7 @@ def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, Logits]:
 
 def _logits(backend: backends.Backend, config: Config, splits: data.Splits, folder: RunFolder) -> Logits:
     predict = functools.partial(backend.predict, config, splits, folder)
-    return views.averaged(predict, splits.test.images, config.evaluation.tta, config.evaluation.tta_share)
+    return views.averaged(predict, splits.test.images, config.evaluation)
 
 
 def _finish(
@@ -100,7 +100,7 @@ def _finish(
             f"the converted network's logits differ by {difference:.1e} of the largest (allowed: {ALLOWED:.0e}); "
             f"nothing was kept. A GPU's reduced float32 can do this: hide it with CUDA_VISIBLE_DEVICES=''."
         )
-    np.savez(target.path / "predictions.npz", logits=logits, labels=labels)
+    target.write_predictions(logits, labels)
     target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
     evaluation = evaluate(logits, labels)
     target.finish(

@@ -150,11 +150,11 @@ def _train_and_test(
     best = best_epoch(rows)
     started = time.perf_counter()
     predict = functools.partial(backend.predict, config, splits, folder)
-    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation.tta, config.evaluation.tta_share)
+    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
     seconds = time.perf_counter() - started
     labels = np.asarray(splits.test.labels)
     evaluation = evaluate(logits, labels)
-    np.savez(folder.path / "predictions.npz", logits=logits, labels=labels)
+    folder.write_predictions(logits, labels)
     _draw(config, splits, folder, rows, evaluation, logits)
     training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
     return {

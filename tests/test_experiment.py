@@ -79,6 +79,16 @@ def test_the_result_follows_from_the_predictions_and_the_metrics(tiny):
     assert {"torch", "numpy", "python"} <= manifest["starts"][0]["versions"].keys()
 
 
+def test_the_validation_loss_is_the_mean_over_images(tiny):
+    run = tiny("data.val_size=700", "precision=fp32")  # not a multiple of the batch: the last one is smaller
+    result, folder, splits = experiment.run(run), RunFolder.of(run), data.load(run.data)
+    validation = splits.validation
+    images, labels = (np.array(part[validation.indices]) for part in (validation.images, validation.labels))
+    again = evaluate(backends.load(run.backend).predict(run, splits, folder, images), labels)
+    row = read_metrics(folder.metrics)[result["best_epoch"] - 1]
+    assert (row["val/acc"], row["val/loss"]) == pytest.approx((again.acc, again.loss), rel=1e-5)
+
+
 def test_the_best_checkpoint_by_validation_is_the_one_tested(tiny):
     """At a learning rate that is too high, validation goes up and down, and best and last differ."""
     unsteady = ("schedule=constant", "optimizer.lr=0.03", "precision=fp32")
@@ -295,7 +305,7 @@ def test_a_run_killed_while_it_writes_a_checkpoint_resumes_to_the_same_weights(t
 def test_a_checkpoint_that_cannot_be_written_fails_the_run(tiny):
     run = tiny("epochs=3")
     folder = RunFolder.of(run)
-    in_the_way = {"lightning": "last.ckpt.new", "keras": "last.npz.new"}[BACKEND]
+    in_the_way = {"lightning": ".last.new.ckpt", "keras": ".last.new.npz"}[BACKEND]
     (folder.checkpoints / in_the_way).mkdir(parents=True)
     with pytest.raises((OSError, RuntimeError), match="Is a directory"):
         experiment.run(run)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cifar import files
 from cifar.errors import UserError
 
 PARTS = Path(__file__).parent / "page"
@@ -16,12 +17,10 @@ def write(report: dict[str, Any], path: Path) -> None:
 
     A number that is not finite (the loss of a run that diverged) is shown as missing."""
     text = _filled(report)
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with files.replaced(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path} ({error.strerror}); name a file in a folder that exists.") from None
 
 

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
+from cifar import files
 from cifar.config import Config, from_yaml, to_yaml
 from cifar.errors import Busy, UserError
 
@@ -56,7 +59,7 @@ class RunFolder:
     @property
     def resumable(self) -> bool:
         """Whether there is a state to go on from."""
-        return any(path.suffix != ".new" for path in self.checkpoints.glob("last.*"))
+        return any(self.checkpoints.glob("last.*"))
 
     @property
     def exists(self) -> bool:
@@ -155,16 +158,17 @@ class RunFolder:
             return None
         return value
 
+    def write_predictions(self, logits: np.ndarray, labels: np.ndarray) -> None:
+        """Keep the logits [N, classes] of the test images and their labels [N]."""
+        with files.replaced(self.path / "predictions.npz") as temporary:
+            np.savez(temporary, logits=logits, labels=labels)
+
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         self._write(name, json.dumps(value, indent=2) + "\n")
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}.new"
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        with files.replaced(self.path / name) as temporary:
+            temporary.write_text(text)
 
 
 def make(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from cifar import files
 from cifar.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -68,12 +69,10 @@ class Recorder:
         """Training starts, or goes on, with `first_epoch` (0-based): rows from there on are from a lost attempt."""
         kept = [row for row in read_metrics(self._path) if row["epoch"] <= first_epoch]
         check_complete(kept, first_epoch, self._path)
-        temporary = self._path.with_suffix(".new")
-        with temporary.open("w", newline="") as file:
+        with files.replaced(self._path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows({**_written(row), "epoch": int(row["epoch"])} for row in kept)
-        temporary.replace(self._path)
         self._bar = tqdm(
             total=self._epochs * self._images_per_epoch,
             initial=first_epoch * self._images_per_epoch,

@@ -1,11 +1,11 @@
 """Checkpoints that are whole or not there."""
 
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from cifar import files
 from cifar.errors import UserError
 
 LAST, BEST = "last.npz", "best.keras"
@@ -27,10 +27,9 @@ def _copy(variable: keras.Variable) -> np.ndarray:
 
 def save(path: Path, arrays: Snapshot, epochs: int, best: float) -> None:
     """Everything that training goes on from: a snapshot of its variables, and how far it has come."""
-    temporary = path.with_suffix(".npz.new")
-    with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_PROGRESS: np.array([epochs, best]), **arrays})
-    _put(temporary, path)
+    with files.replaced(path) as temporary:
+        # mypy takes an array for `allow_pickle`, which NumPy has known since 2.2 only.
+        np.savez(temporary, **{_PROGRESS: np.array([epochs, best]), **arrays})  # type: ignore[arg-type]
 
 
 def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
@@ -52,9 +51,8 @@ def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
 
 def save_network(path: Path, network: keras.Model) -> None:
     """As a .keras file, which Keras reads without our code (vision transformers need `cifar.backends.keras.model`)."""
-    temporary = path.with_name(f".{path.stem}.new.keras")  # Keras insists on the suffix
-    network.save(temporary)
-    _put(temporary, path)
+    with files.replaced(path) as temporary:
+        network.save(temporary)
 
 
 class Twin:
@@ -78,12 +76,6 @@ def load_network(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # a damaged file can raise almost anything
         raise _unreadable(path, error) from None
-
-
-def _put(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

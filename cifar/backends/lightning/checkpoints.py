@@ -1,7 +1,6 @@
 """Checkpoints that are whole or not there, and that may be moved with their run folder."""
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_utilities.core.apply_func import apply_to_collection
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from cifar import files
 from cifar.backends.writer import Writer
 from cifar.errors import UserError
 
@@ -18,18 +18,15 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 
 class AtomicIO(TorchCheckpointIO):
-    """Writes beside the destination, then renames. Lightning writes to the system's temporary folder, which is often
-    on another disk: from there a file is copied, and a kill leaves half of it."""
+    """Lightning writes to the system's temporary folder, which is often on another disk: from there a file is copied,
+    and a kill leaves half of it."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(f"{path}.new")
-        # By its path: PyTorch's writer finishes the archive even while an interrupt unwinds, and aborts the process if
-        # the Python file it was given is closed by then.
-        torch.save(checkpoint, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with files.replaced(Path(path)) as temporary:
+            # By its path: PyTorch's writer finishes the archive even while an interrupt unwinds, and aborts the process
+            # if the Python file it was given is closed by then.
+            torch.save(checkpoint, temporary)
 
 
 class BackgroundIO(AtomicIO):

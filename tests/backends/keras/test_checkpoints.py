@@ -93,8 +93,8 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
         checkpoints.save(last, checkpoints.snapshot(classifier.state), 1, 0.5)
         checkpoints.save_network(best, classifier.network)
 
-    def half(file, **arrays):
-        file.write(b"half")
+    def half(path, **arrays):
+        path.write_bytes(b"half")
         raise OSError("no space left on device")
 
     write_all()
@@ -102,7 +102,7 @@ def test_what_is_written_half_has_not_the_final_name(build, tmp_path, monkeypatc
     before = last.read_bytes(), best.read_bytes()
     classifier.train_on_batch(*batch)
     monkeypatch.setattr(np, "savez", half)
-    monkeypatch.setattr(keras.Model, "save", lambda network, path: half(path.open("wb")))
+    monkeypatch.setattr(keras.Model, "save", lambda network, path: half(path))
     for write in (
         lambda: checkpoints.save(last, checkpoints.snapshot(classifier.state), 2, 0.5),
         lambda: checkpoints.save_network(best, classifier.network),

@@ -49,7 +49,8 @@ def rate(name: str, variant: str) -> float:
     network = model.build(config.model, 10, (120, 120, 120), (60, 60, 60))
     if variant == "nchw":
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    update = optimizer.build(config.optimizer, network, clipped=False)
+    products = torch.bfloat16 if variant == "bf16" else torch.float32
+    update = optimizer.build(config.optimizer, network, clipped=False, products=products)
     images, labels = torch.randint(0, 256, (batch, 32, 32, 3), dtype=torch.uint8), torch.randint(10, (batch,))
     forward = torch.compile(network) if variant == "compiled" else network
     if variant == "nchw":

@@ -2,11 +2,11 @@
 
     python benchmarks/speedrun_pieces.py [--seeds 3] [PIECE …]
 
-Without names, all pieces.
+Without names, all pieces. What the six views are worth (of the quarter of the validation images that is least sure) is
+always measured.
 
 A quarter of the network's width and of the images of CIFAR-10 (in $CIFAR_DATA_DIR or data/, else downloaded) in batches
-of a quarter of the size, so as many steps; 5,000 images to validate by, in one view unless the piece is the views. Each
-run in its own process.
+of a quarter of the size, so as many steps; 5,000 images to validate by, in one view. Each run in its own process.
 
 whitening        without: the first convolution starts at random, and stays so
 identities       without: all filters of the other convolutions start at random
@@ -17,8 +17,7 @@ translation      without: no crop
 reflection       without: black borders
 smoothing        without: label_smoothing=0
 resizing         without: images of full size from the start (which takes longer)
-freezing         without: the first stage is trained to the end (which takes longer)
-six_views        with: the quarter of the validation images that is least sure in six views"""
+freezing         without: the first stage is trained to the end (which takes longer)"""
 
 import argparse
 import statistics
@@ -69,9 +68,7 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
         validation = splits.validation
         labels = np.asarray(validation.labels[validation.indices])
         predict = partial(backend.predict, config, splits, folder)
-        six, one = views.averaged(
-            predict, validation.images[validation.indices], config.evaluation.tta, config.evaluation.tta_share
-        )
+        six, one = views.averaged(predict, validation.images[validation.indices], config.evaluation)
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 
 

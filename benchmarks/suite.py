@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from cifar import console, data
+from cifar import console, data, files
 from cifar.config import composed
 from cifar.errors import nearest
 from cifar.runs import manifest
@@ -30,9 +30,9 @@ RESULTS = HERE / "RESULTS.md"
 
 # A part is one or more scripts of this folder with their arguments; each is a process of its own.
 PARTS: dict[str, tuple[str, ...]] = {
-    "speedrun": ("speedrun.py --images 10000 --epochs 1",),
+    "speedrun": ("speedrun.py --images 6144 --seeds 1",),
     "start": ("startup.py",),
-    "processor": ("processor.py resnet18 vit_tiny",),
+    "processor": ("processor.py resnet18 vit_tiny speednet",),
     "throughput": ("training.py cnn", "training.py resnet18 vit_tiny --turns 2", "keras_fit.py cnn --turns 2"),
     "accuracy": ("time_to_accuracy.py --turns 2",),
     "scaling": ("scaling.py",),
@@ -121,7 +121,7 @@ def page(facts: dict[str, str], outcomes: dict[str, list[Outcome]]) -> str:
 
 def _section(outcome: Outcome) -> list[str]:
     script = HERE / outcome.command.split()[0]
-    said = (ast.get_docstring(ast.parse(script.read_text())) or "").partition("\n")[0]
+    said = (ast.get_docstring(ast.parse(script.read_text())) or "").partition("\n\n")[0].replace("\n", " ")
     lines = ["", said, f"`python benchmarks/{outcome.command}`, {outcome.seconds:.0f} s", ""]
     if outcome.status:
         lines += [f"**Failed**, exit status {outcome.status}:", "", *_fenced(outcome.error), ""]
@@ -130,13 +130,6 @@ def _section(outcome: Outcome) -> list[str]:
 
 def _fenced(text: str) -> list[str]:
     return ["```text", text.rstrip(), "```"]
-
-
-def write(path: Path, text: str) -> None:
-    """Replace the file as a whole."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def main(given: list[str]) -> int:
@@ -160,7 +153,8 @@ def main(given: list[str]) -> int:
             print(f"==> {part}: {command}", flush=True)
             outcomes.setdefault(part, []).append(run(command))
     if output:
-        write(output, page(facts, outcomes))
+        with files.replaced(output) as temporary:
+            temporary.write_text(page(facts, outcomes))
         print(f"==> {output}")
     failed = [o.command for found in outcomes.values() for o in found if o.status]
     if failed:

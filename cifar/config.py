@@ -1,5 +1,6 @@
 """The typed schema of a run. YAML holds the defaults; this says which keys exist and which values make sense."""
 
+import functools
 import hashlib
 import json
 import re
@@ -28,6 +29,9 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE_SIZE = 32  # pixels a side, of every data set here
 SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
 VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
+
+# Where a run is kept, who watches it, how fast it is fed: nothing that changes its result.
+NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers", "backend.profile")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
@@ -440,14 +444,11 @@ class Config(Section):
     @property
     def run_name(self) -> str:
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
-        change the result (not where it is kept, who watches it, or how many workers feed it)."""
-        identity = self.model_dump(
-            exclude={
-                **dict.fromkeys(("study", "runs_dir", "on_existing", "tracker", "sweep"), True),
-                "data": {"root"},
-                "backend": {"workers", "profile"},
-            }
-        )
+        change the result."""
+        identity = self.model_dump()
+        for key in NO_CHOICE:
+            *sections, name = key.split(".")
+            functools.reduce(dict.__getitem__, sections, identity).pop(name, None)
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
         choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, self.backend.label)
         return "-".join((*choices, f"s{self.seed}", digest))

@@ -26,7 +26,8 @@ def check(config: Config, names: Collection[str]) -> None:
             )
     if _of(names, (part for part, share in config.freeze.items() if share < 1)) == frozenset(names):
         raise UserError(
-            f"freeze: with {', '.join(config.freeze)} frozen, nothing is left to train; leave one out, or set it to 1."
+            f"freeze: with all of {', '.join(config.freeze)} frozen before the end, nothing is left to train; "
+            f"leave one out, or set it to 1."
         )
 
 

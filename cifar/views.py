@@ -5,20 +5,22 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from cifar.config import Evaluation
+
 
 def averaged(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, tta: str, share: float
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, evaluation: Evaluation
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(logits averaged over the views of `tta`, logits of the images as they are), [N, classes] each.
+    """(logits averaged over the views of `evaluation.tta`, logits of the images as they are), [N, classes] each.
 
-    A `share` of the images has the other views: those of which the network is least sure when it sees them as they are
-    (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; called twice at most, because each
-    call loads the network anew."""
+    A share of the images, `evaluation.tta_share`, has the other views: those of which the network is least sure when it
+    sees them as they are (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; called twice at
+    most, because each call loads the network anew."""
     alone = predict(images)
-    if tta == "none":
+    if evaluation.tta == "none":
         return alone, alone
-    unsure = _least_sure(alone, share)
-    (weight, _), *others = _views(images[unsure], tta)
+    unsure = _least_sure(alone, evaluation.tta_share)
+    (weight, _), *others = _views(images[unsure], evaluation.tta)
     weights, views = zip(*others, strict=True)
     logits = predict(np.concatenate(views)).reshape(len(views), len(unsure), -1)
     averaged = alone.copy()

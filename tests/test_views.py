@@ -22,14 +22,14 @@ def by_hand(image, tta):
 
 
 @pytest.mark.parametrize("tta", ["flip", "flip_shift"])
-def test_logits_are_averaged_over_the_views(tta):
+def test_logits_are_averaged_over_the_views(config, tta):
     calls = []
 
     def predict(images):
         calls.append(images)
         return first_pixels(images)
 
-    averaged, alone = views.averaged(predict, IMAGES, tta, 1.0)
+    averaged, alone = views.averaged(predict, IMAGES, config(f"evaluation.tta={tta}").evaluation)
     assert len(calls) <= 2, "each loads the network"
     np.testing.assert_array_equal(alone, first_pixels(IMAGES))
     for image, found in zip(IMAGES, averaged, strict=True):
@@ -38,7 +38,7 @@ def test_logits_are_averaged_over_the_views(tta):
         np.testing.assert_allclose(found, weights @ first_pixels(np.stack(several)))
 
 
-def test_only_the_least_sure_images_have_more_views():
+def test_only_the_least_sure_images_have_more_views(config):
     logits = np.array([[0, 9], [3, 2.5], [0, 9], [5, 5], [7, 0]])
     shown = []
 
@@ -48,13 +48,14 @@ def test_only_the_least_sure_images_have_more_views():
         shown.append(images)
         return np.full((len(images), 2), 4.0)
 
-    averaged, alone = views.averaged(predict, IMAGES, "flip", 0.3)
+    a_third = config("evaluation.tta=flip", "evaluation.tta_share=0.3").evaluation
+    averaged, alone = views.averaged(predict, IMAGES, a_third)
     np.testing.assert_array_equal(shown, [IMAGES[[1, 3]][:, :, ::-1]])
     np.testing.assert_array_equal(alone, logits)
     np.testing.assert_allclose(averaged, [[0, 9], [3.5, 3.25], [0, 9], [4.5, 4.5], [7, 0]])
 
 
-def test_without_views_the_images_are_predicted_as_they_are():
-    averaged, alone = views.averaged(first_pixels, IMAGES, "none", 0.5)
+def test_without_views_the_images_are_predicted_as_they_are(config):
+    averaged, alone = views.averaged(first_pixels, IMAGES, config("evaluation.tta=none").evaluation)
     assert averaged is alone
     np.testing.assert_array_equal(alone, first_pixels(IMAGES))

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cifar.config import flat
+from cifar.config import NO_CHOICE, flat
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
@@ -19,8 +19,6 @@ from cifar.runs.recorder import Row, read_metrics
 # libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# Where a run is kept, who watches it, how fast it is fed: nothing that changes its result.
-NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers", "backend.profile")
 IMAGES = "data.fingerprint"  # joins the choices where one name stands for different images
 
 _TRACES = {".lock", "status.json", "manifest.json", "metrics.csv", "result.json", "predictions.npz", "checkpoints"}

@@ -86,6 +86,8 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
         weights.write(network, initial.of_run(config, shapes, splits))
     if config.precision == "fp64":
         network.double()  # already here: Lightning copies the network for its average before it converts it
+    if hardware.uses_gpu(config) and hardware.settings(config).devices > 1:
+        network = model.synchronised(network)
     if hardware.settings(config).compile:
         network.compile()
     table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
@@ -116,7 +118,8 @@ def _trainer(
     gpu = hardware.uses_gpu(config)
     callbacks: list[Callback] = [_Report(recorder, config.batch_size)] if is_main_process() else []
     if config.ema_decay is not None:
-        callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
+        # Lightning copies the network before it is on the GPU, and would leave the copy where it was.
+        callbacks.append(EMAWeightAveraging("cuda" if gpu else "cpu", decay=config.ema_decay))
     callbacks += profile
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.
@@ -130,8 +133,6 @@ def _trainer(
         strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=bool(config.freeze))
         if parallel
         else "auto",
-        # Batch statistics over the whole batch, as on one device; PyTorch has this for GPUs only.
-        sync_batchnorm=gpu and parallel,
         plugins=[BackgroundIO(writer)],
         precision=PRECISIONS[hardware.precision(config, gpu)],  # type: ignore[arg-type]
         max_epochs=config.epochs,

@@ -48,7 +48,9 @@ def precision(config: Config, gpu: bool) -> str:
         case "auto":
             return "bf16" if bf16 and (gpu or _cpu_is_fast_in_bf16()) else "fp32"
         case "bf16" if not bf16:
-            raise UserError("precision=bf16: this processor has no bf16 arithmetic; use auto or fp32.")
+            raise UserError(
+                f"precision=bf16: this {'GPU' if gpu else 'processor'} has no bf16 arithmetic; use auto or fp32."
+            )
         case "fp16" if not gpu:
             raise UserError("precision=fp16 needs a GPU: on a processor, use auto, bf16 or fp32.")
     return config.precision

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import timm
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, convert_sync_batchnorm
 from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.resnet import ResNet as TimmResNet
 from timm.models.resnetv2 import ResNetV2
@@ -40,6 +40,13 @@ def build(model: Model, classes: int, mean: Sequence[float], std: Sequence[float
 
     `mean`, `std`: of each colour channel on the scale 0..255."""
     return Network(_body(model, classes), mean, std).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def synchronised(network: Network) -> Network:
+    """The network with batch norms whose statistics are over the batches of all devices, which PyTorch has for GPUs.
+
+    timm converts them: PyTorch's own conversion loses the activations that are part of timm's norms."""
+    return convert_sync_batchnorm(network)
 
 
 def _body(model: Model, classes: int) -> nn.Module:

@@ -62,14 +62,14 @@ class Classifier(pl.LightningModule):
         # tells.
         if detached.device.type == "cpu" and self.trainer.world_size == 1:
             self._check(float(detached), batch_idx)
-        self.train_loss.update(detached, len(images))
+        self.train_loss.update(detached)  # without a weight, which would be copied to the GPU: batches are equal
         self.train_acc.update(logits.detach(), labels if labels.ndim == 1 else labels.argmax(1))
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         images, labels = batch
         logits = _at_least_float32(self.network(images))
-        self.val_loss.update(F.cross_entropy(logits, labels), len(images))
+        self.val_loss.update(F.cross_entropy(logits, labels, reduction="none"))
         self.val_acc.update(logits, labels)
 
     def on_train_batch_end(self, *_: object) -> None:

@@ -4,7 +4,7 @@ its `lr_ratio` where it has one."""
 import functools
 import itertools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import timm.optim
 import torch
@@ -24,11 +24,10 @@ def build(
 
     `clipped`: gradients are clipped before the step, which a fused optimizer rules out (with fp16, it is the one that
     removes the loss scale). `products`: the precision in which Muon orthogonalises."""
-    named = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    free = _not_decayed(network)
+    parts = _divided(network)
     groups = [
-        {"params": [p for n, p in named.items() if n not in free], "weight_decay": optimizer.weight_decay},
-        {"params": [p for n, p in named.items() if n in free], "weight_decay": 0.0},
+        {"params": parts.matrices + parts.heads, "weight_decay": optimizer.weight_decay},
+        {"params": parts.vectors, "weight_decay": 0.0},
     ]
     match optimizer:
         case Sgd():
@@ -39,9 +38,9 @@ def build(
             betas = (optimizer.beta1, optimizer.beta2)
             return torch.optim.AdamW(groups, lr=optimizer.lr, betas=betas, eps=optimizer.epsilon, fused=not clipped)
         case Muon():
-            return _muon(optimizer, network, named, products)
+            return _muon(optimizer, parts, products)
         case MuonSgd():
-            return _muon_sgd(optimizer, network, named, products)
+            return _muon_sgd(optimizer, parts, products)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -50,18 +49,36 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr * group.get("lr_ratio", 1.0)
 
 
-Named = dict[str, torch.nn.Parameter]
+class _Parts(NamedTuple):
+    """What is trained of a network."""
+
+    matrices: list[torch.nn.Parameter]  # and convolutions
+    heads: list[torch.nn.Parameter]  # the last layer's matrix (timm's distilled networks have two such layers)
+    vectors: list[torch.nn.Parameter]  # biases, norms, and the embeddings that timm's networks name themselves
 
 
-def _muon(optimizer: Muon, network: Network, named: Named, products: torch.dtype) -> torch.optim.Optimizer:
+def _divided(network: Network) -> _Parts:
+    body: Any = network.body
+    embeddings = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
+    last = body.get_classifier() if hasattr(body, "get_classifier") else body.fc
+    last = {id(p) for layer in (last if isinstance(last, tuple) else (last,)) for p in layer.parameters()}
+    parts = _Parts([], [], [])
+    for name, parameter in network.named_parameters():
+        if parameter.ndim < 2 or any(word in name for word in embeddings):
+            part = parts.vectors
+        else:
+            part = parts.heads if id(parameter) in last else parts.matrices
+        if parameter.requires_grad:
+            part.append(parameter)
+    return parts
+
+
+def _muon(optimizer: Muon, parts: _Parts, products: torch.dtype) -> torch.optim.Optimizer:
     """timm's Muon; the classifier and what is no matrix go to the AdamW that it has inside."""
-    free, classifier = _not_decayed(network), _classifier(network)
-    matrices = [p for n, p in named.items() if n not in free | classifier]
-    decayed_heads = [p for n, p in named.items() if n in classifier - free]
     groups = [
-        {"params": matrices, "weight_decay": optimizer.weight_decay},
-        {"params": decayed_heads, "weight_decay": optimizer.weight_decay, "use_fallback": True},
-        {"params": [named[n] for n in named if n in free], "weight_decay": 0.0, "use_fallback": True},
+        {"params": parts.matrices, "weight_decay": optimizer.weight_decay},
+        {"params": parts.heads, "weight_decay": optimizer.weight_decay, "use_fallback": True},
+        {"params": parts.vectors, "weight_decay": 0.0, "use_fallback": True},
     ]
     return _Muon(
         products,
@@ -90,13 +107,12 @@ class _Muon(timm.optim.Muon):
             muon.zeropower_via_newtonschulz = timms
 
 
-def _muon_sgd(optimizer: MuonSgd, network: Network, named: Named, products: torch.dtype) -> torch.optim.Optimizer:
-    free, classifier = _not_decayed(network), _classifier(network)
-    heads = [p for n, p in named.items() if n in classifier - free]
+def _muon_sgd(optimizer: MuonSgd, parts: _Parts, products: torch.dtype) -> torch.optim.Optimizer:
+    head_ratio, bias_ratio = optimizer.head_lr / optimizer.lr, optimizer.bias_lr / optimizer.lr
     groups = [
-        {"params": [p for n, p in named.items() if n not in free | classifier], "momentum": optimizer.momentum},
-        {"params": heads, "lr_ratio": optimizer.head_lr / optimizer.lr, "weight_decay": optimizer.weight_decay},
-        {"params": [p for n, p in named.items() if n in free], "lr_ratio": optimizer.bias_lr / optimizer.lr},
+        {"params": parts.matrices, "momentum": optimizer.momentum},
+        {"params": parts.heads, "lr_ratio": head_ratio, "weight_decay": optimizer.weight_decay},
+        {"params": parts.vectors, "lr_ratio": bias_ratio},
     ]
     return _MuonSgd(groups, optimizer.lr, optimizer.sgd_momentum, optimizer.nesterov, products)
 
@@ -151,18 +167,3 @@ class _MuonSgd(torch.optim.Optimizer):
         stacked = torch.stack([d.flatten(1) for d in directions])
         turned = muon.zeropower_via_newtonschulz(stacked, steps=3, coefficients=_STEEP, dtype=self._products)
         return turned.to(stacked.dtype)
-
-
-def _not_decayed(network: Network) -> set[str]:
-    """Names of the biases, the norms, and the embeddings that timm's networks name themselves."""
-    body: Any = network.body
-    embeddings = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
-    return {n for n, p in network.named_parameters() if p.ndim < 2 or any(word in n for word in embeddings)}
-
-
-def _classifier(network: Network) -> set[str]:
-    """Names of the last layer's parameters (timm's distilled networks have two such layers)."""
-    body: Any = network.body
-    heads = body.get_classifier() if hasattr(body, "get_classifier") else body.fc
-    last = {id(p) for head in (heads if isinstance(heads, tuple) else (heads,)) for p in head.parameters()}
-    return {n for n, p in network.named_parameters() if id(p) in last}

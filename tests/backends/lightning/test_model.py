@@ -33,6 +33,22 @@ def test_small_images_are_not_shrunk_by_the_stem(config, name):
     assert sizes == [32]
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "wrn16_4", "speednet"])
+def test_batch_statistics_of_several_devices_are_all_that_synchronising_changes(config, name):
+    torch.manual_seed(0)
+    network = build(config, name).eval()
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    trained = [p.requires_grad for p in network.parameters()]
+    images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = network(images)
+        network = model.synchronised(network)
+        torch.testing.assert_close(network(images), expected)
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in network.modules())
+    assert [p.requires_grad for p in network.parameters()] == trained
+    torch.testing.assert_close(dict(network.state_dict()), weights)
+
+
 def test_normalisation_is_part_of_the_network(config):
     """Raw pixels and normalised ones through the bare body agree, and uint8 is as good as float."""
     torch.manual_seed(0)

@@ -21,9 +21,13 @@ def test_a_file_is_replaced_as_a_whole(page):
 
 @pytest.mark.parametrize("error", [OSError("no space left on device"), KeyboardInterrupt()])
 def test_what_is_written_half_leaves_the_file_as_it_was_and_nothing_else(page, error):
-    with pytest.raises(type(error)), files.replaced(page) as temporary:
-        temporary.write_text("half")
-        raise error
+    def write_half():
+        with files.replaced(page) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
     assert page.read_text() == "old and longer"
     assert list(page.parent.iterdir()) == [page]
 

@@ -66,9 +66,10 @@ class Training:
 
 def check(one: Config, other: Config) -> list[Finding]:
     """Compare two configs, the same but for their backends, each in a process of its own."""
+    configs = proof(one), proof(other)  # from the start: a process keeps to one device
     with isolation.process() as first, isolation.process() as second:
-        of_each((first, second), (one, other), _refuse)
-        return compare((first, second), (proof(one), proof(other)))
+        of_each((first, second), configs, _refuse)
+        return compare((first, second), configs)
 
 
 def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]) -> list[Finding]:

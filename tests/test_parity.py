@@ -136,6 +136,13 @@ def test_keras_on_another_engine_trains_the_same(processes, pair, engine):
         np.testing.assert_allclose(found.weights[name], array, atol=1e-3, err_msg=name)
 
 
+def test_a_config_is_proven_as_the_command_composes_it(config):
+    pair = (config("model=cnn", "model.width=4", "data=digits", f"backend={b}") for b in ("lightning", "keras"))
+    findings = parity.check(*pair)
+    assert [str(finding) for finding in findings if not finding.equal] == []
+    assert len(findings) == 7
+
+
 def test_what_a_backend_refuses_is_not_compared(pair):
     with pytest.raises(UserError, match=r"freeze\.conv9: model=cnn trains no such part\. Did you mean 'conv"):
         parity.check(*pair("model=cnn", "+freeze.conv9=0.5"))

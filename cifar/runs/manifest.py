@@ -5,7 +5,6 @@ import hashlib
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from importlib import metadata
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from cifar.runs import git
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ def describe() -> dict[str, Any]:
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": shlex.split(os.environ.get(SWEEP, "")) or [sys.executable, *sys.argv],
         "code": code_version(),
-        "git": _git(),
+        "git": git.describe(ROOT),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": {
             "host": platform.node(),
@@ -81,20 +82,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return installed
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit, changes since, and files git does not know; None if the code is not in a git checkout."""
-    try:
-        return {
-            "commit": _output("rev-parse", "HEAD").strip(),
-            "diff": _output("diff", "HEAD"),
-            "untracked": _output("ls-files", "--others", "--exclude-standard").splitlines(),
-        }
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _output(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout

@@ -1,6 +1,7 @@
 """Any albumentations pipeline, written in YAML."""
 
 import inspect
+import random
 import threading
 import warnings
 from typing import Any
@@ -25,8 +26,8 @@ class Custom:
         """Raises UserError for an unknown transform or argument, and for a pipeline that changes the image's size."""
         self._compose = A.Compose([_build(t) for t in transforms])
         probe = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-        for seed in range(8):  # a transform may be skipped by chance
-            self._compose.set_random_seed(seed)
+        for seed in range(64):  # a transform may be skipped by chance
+            self._seed(seed)
             try:
                 out = self._compose(image=probe)["image"]
             except Exception as error:  # whatever a transform raises, the cause is in the config
@@ -39,14 +40,21 @@ class Custom:
 
     def draw(self, visit: Visit) -> int:
         """A seed for the batch."""
-        return int(visit.rng.integers(2**31))
+        return int(visit.rng.integers(2**63))
 
     def apply(self, images: np.ndarray, draws: int) -> np.ndarray:
         with _SEEDED:  # another thread's batch would go on with this one's random numbers
-            self._compose.set_random_seed(draws)
+            self._seed(draws)
             for i in range(len(images)):
                 images[i] = self._compose(image=images[i])["image"]
         return images
+
+    def _seed(self, seed: int) -> None:
+        """Let all transforms draw from the same two streams, one after another.
+
+        `Compose.set_random_seed` (albumentations 2.0.8) hands the same seed to every transform, so that all of them
+        draw the same numbers: two transforms with p=0.5 then happen together or not at all."""
+        self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
 
 
 def _build(description: Any) -> Any:

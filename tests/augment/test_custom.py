@@ -1,5 +1,6 @@
 """Any albumentations pipeline from a config: reproducible, and refused in words where it is wrong."""
 
+import itertools
 import os
 import random
 import subprocess
@@ -44,6 +45,99 @@ def test_arguments_reach_the_transform():
     coin = Custom([{"InvertImg": {"p": 0.25}}])
     inverted = [image.tobytes() != ONE_IMAGE.tobytes() for image in coin.apply(same_image(800), 5)]
     assert 0.2 < np.mean(inverted) < 0.3
+
+
+MIRROR, FLIP, INVERT, TRANSPOSE = (
+    {name: {"p": 0.5}} for name in ("HorizontalFlip", "VerticalFlip", "InvertImg", "Transpose")
+)
+SIGNS = [{"HorizontalFlip": {"p": 1}}, {"VerticalFlip": {"p": 1}}]
+
+
+def outcomes(transforms, batch=4000):
+    """What happened to each image of a batch, bool [batch, 4]: mirrored left to right, top to bottom, inverted,
+    transposed, in this order."""
+    image = np.arange(1, 32 * 32 * 3 + 1, dtype=np.uint64).reshape(32, 32, 3) * 7919 % 100  # below 127: not inverted
+    image = image.astype(np.uint8)
+    known = {}
+    for done in itertools.product((False, True), repeat=4):
+        changed = image[:, ::-1] if done[0] else image
+        changed = changed[::-1] if done[1] else changed
+        changed = 255 - changed if done[2] else changed
+        known[(changed.transpose(1, 0, 2) if done[3] else changed).tobytes()] = done
+    assert len(known) == 16
+    out = Custom(transforms).apply(np.repeat(image[None], batch, axis=0), 3)
+    return np.array([known[image.tobytes()] for image in out])
+
+
+def assert_independent(columns, shares):
+    """Each combination of the columns is as frequent as the product of their shares says, within five deviations; and
+    neighbours in the batch do not tell of each other."""
+    count = len(columns)
+    for values in itertools.product((False, True), repeat=columns.shape[1]):
+        expected = np.prod([share if value else 1 - share for value, share in zip(values, shares, strict=True)])
+        found = (columns == values).all(1).mean()
+        assert abs(found - expected) < 5 * np.sqrt(expected * (1 - expected) / count), values
+    for lag in (1, 2, 3):
+        one, other = columns[lag:] - np.array(shares), columns[:-lag] - np.array(shares)
+        deviations = np.sqrt(np.array(shares) * (1 - np.array(shares)))
+        correlations = (one.T @ other) / np.outer(deviations, deviations) / (count - lag)
+        assert np.abs(correlations).max() < 5 / np.sqrt(count)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "shares"),
+    [
+        ([MIRROR, FLIP, INVERT, TRANSPOSE], (0.5, 0.5, 0.5, 0.5)),
+        ([MIRROR, {"VerticalFlip": {"p": 0.25}}, {"InvertImg": {"p": 0.25}}], (0.5, 0.25, 0.25, 0)),
+        ([MIRROR, {"Sequential": {"transforms": [FLIP, INVERT], "p": 1}}, TRANSPOSE], (0.5, 0.5, 0.5, 0.5)),
+        (
+            [{"Sequential": {"transforms": [MIRROR], "p": 0.5}}, {"Sequential": {"transforms": [FLIP], "p": 0.5}}],
+            (0.25, 0.25, 0, 0),
+        ),
+        (
+            [
+                {"Compose": {"transforms": [MIRROR, FLIP], "seed": 1}},
+                {"Compose": {"transforms": [INVERT, TRANSPOSE], "seed": 1}},
+            ],
+            (0.5,) * 4,
+        ),
+        ([{"SomeOf": {"transforms": [MIRROR, FLIP, INVERT, TRANSPOSE], "n": 4}}], (0.5, 0.5, 0.5, 0.5)),
+    ],
+    ids=["flat", "unequal", "sequential", "two-sequentials", "two-composes", "some-of"],
+)
+def test_transforms_draw_independently_of_each_other_and_of_other_images(transforms, shares):
+    used = [i for i, share in enumerate(shares) if share]
+    found = outcomes(transforms)
+    assert not np.delete(found, used, axis=1).any()
+    assert_independent(found[:, used], [shares[i] for i in used])
+
+
+def test_choices_are_independent_of_each_other_and_of_what_follows_them():
+    """OneOf's choice, SomeOf's choice and a coin: mirrored at either axis or transposed, then inverted."""
+    found = outcomes(
+        [{"OneOf": {"transforms": SIGNS, "p": 1}}, {"OneOrOther": {"transforms": [INVERT, {"NoOp": {}}]}}, TRANSPOSE]
+    )
+    assert (found[:, 0] != found[:, 1]).all()
+    assert_independent(found[:, [0, 2, 3]], (0.5, 0.5, 0.5))
+    once = [{"HorizontalFlip": {"p": 1}}, {"VerticalFlip": {"p": 1}}, {"NoOp": {}}]
+    found = outcomes(
+        [{"SomeOf": {"transforms": once, "n": 2}}, INVERT, {"OneOf": {"transforms": [TRANSPOSE, {"NoOp": {}}], "p": 1}}]
+    )
+    pairs = found[:, 0] + 2 * found[:, 1]
+    shares = np.bincount(pairs, minlength=4) / len(pairs)
+    assert shares[0] == 0
+    np.testing.assert_allclose(shares[1:], 1 / 3, atol=5 * np.sqrt(2 / 9 / len(pairs)))
+    assert_independent(np.stack([pairs == 3, found[:, 2], found[:, 3]], axis=1), (1 / 3, 0.5, 0.5))
+
+
+def test_batches_draw_independently_of_each_other():
+    """The same image at the same place of many batches."""
+    step, rng = Custom([MIRROR, FLIP]), np.random.default_rng(0)
+    image = np.arange(32 * 32 * 3, dtype=np.uint64).reshape(1, 32, 32, 3) * 7919 % 251
+    image = image.astype(np.uint8)
+    sides = {image[0, ::v, ::h].tobytes(): (h < 0, v < 0) for h in (1, -1) for v in (1, -1)}
+    found = [sides[step.apply(image.copy(), step.draw(visit(0, 1, rng=rng)))[0].tobytes()] for _ in range(2000)]
+    assert_independent(np.array(found), (0.5, 0.5))
 
 
 @pytest.mark.parametrize("transforms", [[{"GaussNoise": {"p": 1}}], NESTED])

@@ -1,16 +1,20 @@
 """The typed schema of a run. YAML holds the defaults; this says which keys exist and which values make sense."""
 
+import copy
 import functools
 import hashlib
 import json
 import re
 import typing
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,19 +23,22 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from cifar.errors import UserError, nearest
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE_SIZE = 32  # pixels a side, of every data set here
+TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1437}
 SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
 VIT_WIDTHS = {"vit_tiny": (192, 3), "vit_small": (384, 6)}  # width, heads
 
-# Where a run is kept, who watches it, how fast it is fed: nothing that changes its result.
-NO_CHOICE = ("study", "runs_dir", "on_existing", "tracker", "sweep", "data.root", "backend.workers", "backend.profile")
+SCHEMA = 2  # of config.yaml. Version 1 had no number
+RENAMED: tuple[tuple[int, str, str], ...] = ()  # (version since which, old key, new key), dotted
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
@@ -40,10 +47,43 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """Marks a field: with `value`, or one of `others`, the result is what it is without the field.
+
+    The identity of a run leaves the field out then, and a folder that is older than the field means `value`. Every
+    field that joins an existing section needs this mark, with what the program did before: without it, every finished
+    run gets another name."""
+
+    value: Any
+    others: tuple[Any, ...] = ()
+
+    def covers(self, value: Any) -> bool:
+        """Whether the field is off (0 is not False)."""
+        return any(type(value) is type(off) and value == off for off in (self.value, *self.others))
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Marks a field that the identity of a run leaves out, whatever its value."""
+
+    choice: bool  # whether runs that differ in it count as different in a comparison
+
+
+HOUSEKEEPING = Aside(choice=False)  # where a run is kept, who watches it, how fast it is fed
+TESTING = Aside(choice=True)  # how a trained network is tested: no reason to train it again
+LABEL = Aside(choice=True)  # what something is called; what it is, other fields say
+
+
 class Section(BaseModel):
     """A part of the config: frozen, no unknown keys, no silent conversions, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _one_zero(cls, value: Any) -> Any:
+        return _without_negative_zeros(value)
 
 
 # ------------------------------------------------------------------------------------------------ model
@@ -63,8 +103,8 @@ class ResNet(Section):
     """timm's residual networks with a stem for small images."""
 
     name: Literal["resnet18", "resnet50", "wrn16_4"]
-    dropout: BelowOne = Field(description="before the classifier")
-    drop_path: BelowOne = Field(description="largest probability of skipping a block")
+    dropout: Annotated[BelowOne, Neutral(0.0)] = Field(description="before the classifier")
+    drop_path: Annotated[BelowOne, Neutral(0.0)] = Field(description="largest probability of skipping a block")
 
     @property
     def label(self) -> str:
@@ -76,8 +116,10 @@ class VisionTransformer(Section):
 
     name: Literal["vit_tiny", "vit_small"]
     patch_size: PositiveInt = Field(description="pixels a side of a token")
-    dropout: BelowOne = Field(description="in the embedding, the blocks and before the classifier")
-    drop_path: BelowOne = Field(description="largest probability of skipping a block")
+    dropout: Annotated[BelowOne, Neutral(0.0)] = Field(
+        description="in the embedding, the blocks and before the classifier"
+    )
+    drop_path: Annotated[BelowOne, Neutral(0.0)] = Field(description="largest probability of skipping a block")
 
     @model_validator(mode="after")
     def _patches_cover_the_image(self) -> "VisionTransformer":
@@ -107,7 +149,7 @@ class Timm(Section):
 
     name: Literal["timm"]
     architecture: Annotated[str, Field(min_length=1)] = Field(description="a name from timm.list_models()")
-    arguments: dict[str, Any] = Field(description="further arguments of timm.create_model")
+    arguments: Annotated[dict[str, Any], Neutral({})] = Field(description="further arguments of timm.create_model")
 
     @property
     def label(self) -> str:
@@ -122,14 +164,16 @@ class Crop(Section):
     """Pad, then cut out a window of the old size at a random place."""
 
     padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
-    border: Literal["black", "reflect"] = Field(description="what is padded with")
+    border: Annotated[Literal["black", "reflect"], Neutral("black")] = Field(description="what is padded with")
 
 
 class Flip(Section):
     """Mirror left to right."""
 
     probability: Fraction
-    alternate: bool = Field(description="draw once for each image; then turn it in every epoch")
+    alternate: Annotated[bool, Neutral(False)] = Field(
+        description="draw once for each image; then turn it in every epoch"
+    )
 
 
 class RandAugment(Section):
@@ -172,18 +216,24 @@ class CutMix(Section):
 class Augmentation(Section):
     """Steps, applied in this order. A step that is not there is not done."""
 
-    name: FileName = Field(description="what tables and folders call this mixture")
-    crop: Crop | None = None
-    flip: Flip | None = None
-    randaug: RandAugment | None = None
-    trivialaug: TrivialAugment | None = None
-    albumentations: list[dict[str, Any]] | None = Field(
+    name: Annotated[FileName, LABEL] = Field(description="what tables and folders call this mixture")
+    crop: Annotated[Crop | None, Neutral(None)] = None
+    flip: Annotated[Flip | None, Neutral(None)] = None
+    randaug: Annotated[RandAugment | None, Neutral(None)] = None
+    trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
+    albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(
         None, description="transforms as {Name: {argument: value}}, one mapping each"
     )
-    cutout: Cutout | None = None
-    resize: Resize | None = None
-    mixup: Mixup | None = None
-    cutmix: CutMix | None = None
+    cutout: Annotated[Cutout | None, Neutral(None)] = None
+    resize: Annotated[Resize | None, Neutral(None)] = None
+    mixup: Annotated[Mixup | None, Neutral(None)] = None
+    cutmix: Annotated[CutMix | None, Neutral(None)] = None
+
+    @field_validator("albumentations", "resize")
+    @classmethod
+    def _what_does_nothing_is_not_there(cls, step: Any) -> Any:
+        nothing = step == [] or (isinstance(step, Resize) and set(step.sizes) == {IMAGE_SIZE})
+        return None if nothing else step
 
 
 # ------------------------------------------------------------------------------------------------ optimizer
@@ -193,8 +243,8 @@ class Sgd(Section):
     name: Literal["sgd"]
     lr: PositiveFloat = Field(description="the highest learning rate of the schedule")
     momentum: BelowOne
-    nesterov: bool
-    weight_decay: NonNegativeFloat
+    nesterov: Annotated[bool, Neutral(False)]
+    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)]
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "Sgd":
@@ -211,7 +261,7 @@ class AdamW(Section):
     beta1: BelowOne
     beta2: BelowOne
     epsilon: PositiveFloat
-    weight_decay: NonNegativeFloat
+    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)]
 
 
 class Muon(Section):
@@ -220,8 +270,8 @@ class Muon(Section):
     name: Literal["muon"]
     lr: PositiveFloat = Field(description="the highest learning rate of the schedule")
     momentum: BelowOne
-    nesterov: bool
-    weight_decay: NonNegativeFloat
+    nesterov: Annotated[bool, Neutral(False)]
+    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)]
     adamw_lr_ratio: PositiveFloat = Field(description="learning rate of what is no matrix / lr")
 
 
@@ -235,8 +285,10 @@ class MuonSgd(Section):
     bias_lr: PositiveFloat = Field(description="highest learning rate of the biases and norms")
     head_lr: PositiveFloat = Field(description="highest learning rate of the classifier's weights")
     sgd_momentum: BelowOne = Field(description="of biases, norms and classifier")
-    nesterov: bool
-    weight_decay: NonNegativeFloat = Field(description="of the classifier's weights; the matrices' norm is fixed")
+    nesterov: Annotated[bool, Neutral(False)]
+    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)] = Field(
+        description="of the classifier's weights; the matrices' norm is fixed"
+    )
 
 
 Optimizer = Annotated[Sgd | AdamW | Muon | MuonSgd, Field(discriminator="name")]
@@ -247,7 +299,7 @@ class Cosine(Section):
     """Half a cosine from the highest learning rate down to final_ratio of it."""
 
     name: Literal["cosine"]
-    warmup: BelowOne = Field(description="fraction of all steps")
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
     final_ratio: Fraction
 
 
@@ -255,7 +307,7 @@ class Linear(Section):
     """A straight line from the highest learning rate down to final_ratio of it."""
 
     name: Literal["linear"]
-    warmup: BelowOne = Field(description="fraction of all steps")
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
     final_ratio: Fraction
 
 
@@ -263,33 +315,41 @@ class Step(Section):
     """Multiplied by `factor` at each milestone."""
 
     name: Literal["step"]
-    warmup: BelowOne = Field(description="fraction of all steps")
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
     milestones: Annotated[list[InsideOne], Field(min_length=1)] = Field(description="fractions of all steps")
     factor: InsideOne
+
+    @field_validator("milestones")
+    @classmethod
+    def _in_order(cls, milestones: list[float]) -> list[float]:
+        return sorted(milestones)
 
 
 class Constant(Section):
     """The same learning rate after the warm-up."""
 
     name: Literal["constant"]
-    warmup: BelowOne = Field(description="fraction of all steps")
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
 
 
 Schedule = Annotated[Cosine | Linear | Step | Constant, Field(discriminator="name")]
 
 
 # ------------------------------------------------------------------------------------------------ the rest
+# One machine's auto is another's cpu, and a name may not depend on the machine.
+Device = Annotated[Literal["auto", "cpu", "gpu"], Neutral("auto", ("cpu",))]
+Workers = Annotated[Literal["auto"] | Annotated[int, Field(ge=0, le=256)], HOUSEKEEPING]
+
+
 class Lightning(Section):
     """PyTorch through PyTorch Lightning."""
 
     name: Literal["lightning"]
-    device: Literal["auto", "cpu", "gpu"]
-    devices: PositiveInt = Field(description="processes of data-parallel training")
-    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(
-        description="processes that prepare batches, unless the GPU does"
-    )
-    compile: bool = Field(description="torch.compile the network")
-    profile: bool = Field(description="find out where the time goes")
+    device: Device
+    devices: Annotated[PositiveInt, Neutral(1)] = Field(description="processes of data-parallel training")
+    workers: Workers = Field(description="processes that prepare batches, unless the GPU does")
+    compile: Annotated[bool, Neutral(False)] = Field(description="torch.compile the network")
+    profile: Annotated[bool, HOUSEKEEPING] = Field(description="find out where the time goes")
 
     @property
     def label(self) -> str:
@@ -301,10 +361,12 @@ class Keras(Section):
 
     name: Literal["keras"]
     engine: Literal["tensorflow", "jax", "torch"]
-    device: Literal["auto", "cpu", "gpu"]
-    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = Field(description="threads that prepare batches")
-    compile: Literal["auto"] | bool = Field(description="compile the training step: XLA, or torch.compile")
-    profile: bool = Field(description="find out where the time goes")
+    device: Device
+    workers: Workers = Field(description="threads that prepare batches")
+    compile: Annotated[Literal["auto"] | bool, Neutral("auto")] = Field(
+        description="compile the training step: XLA, or torch.compile"
+    )
+    profile: Annotated[bool, HOUSEKEEPING] = Field(description="find out where the time goes")
 
     @property
     def label(self) -> str:
@@ -318,10 +380,19 @@ class Data(Section):
     """Which images, and how they are divided."""
 
     name: Literal["cifar10", "cifar100", "digits"]
-    root: str | None = Field(description="folder of the downloaded data; unused by digits")
+    root: Annotated[str | None, HOUSEKEEPING] = Field(description="folder of the downloaded data; digits has none")
     val_size: PositiveInt = Field(description="images taken from the training images to choose the checkpoint by")
-    train_size: PositiveInt | None = Field(description="stratified subset of the rest; null: all of it")
+    train_size: Annotated[PositiveInt | None, Neutral(None)] = Field(
+        description="stratified subset of the rest; null: all of it"
+    )
     split_seed: Seed
+
+    @field_validator("train_size")
+    @classmethod
+    def _all_is_null(cls, train_size: int | None, info: ValidationInfo) -> int | None:
+        if not info.data.keys() >= {"name", "val_size"}:
+            return train_size  # a mistake there is reported
+        return None if train_size == TRAINING_IMAGES[info.data["name"]] - info.data["val_size"] else train_size
 
     @model_validator(mode="after")
     def _downloaded_data_needs_a_folder(self) -> "Data":
@@ -333,9 +404,11 @@ class Data(Section):
 class Evaluation(Section):
     """When the network is validated, and how it is tested."""
 
-    validate_every: PositiveInt = Field(description="epochs from one validation to the next")
-    tta: Literal["none", "flip", "flip_shift"] = Field(description="views of each test image that are averaged")
-    tta_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    validate_every: Annotated[PositiveInt, Neutral(1)] = Field(description="epochs from one validation to the next")
+    tta: Annotated[Literal["none", "flip", "flip_shift"], TESTING] = Field(
+        description="views of each test image that are averaged"
+    )
+    tta_share: Annotated[float, Field(gt=0, le=1), TESTING] = Field(
         description="share of the images, the least sure ones, that are shown in more than one view"
     )
 
@@ -372,26 +445,41 @@ class Config(Section):
     schedule: Schedule
     backend: Backend
     data: Data
-    tracker: Annotated[Wandb | NoTracker, Field(discriminator="name")]
+    tracker: Annotated[Wandb | NoTracker, Field(discriminator="name"), HOUSEKEEPING]
     seed: Seed
     epochs: Annotated[int, Field(gt=0, le=100_000)]
     batch_size: PositiveInt = Field(description="images a step, over all devices together")
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"]
-    label_smoothing: BelowOne
-    clip_norm: PositiveFloat | None = Field(description="largest L2 norm of the whole gradient")
-    ema_decay: InsideOne | None = Field(description="of the averaged weights, per step")
-    freeze: dict[str, Fraction] = Field(description="of the epochs, for which a part of the network is trained")
+    label_smoothing: Annotated[BelowOne, Neutral(0.0)]
+    clip_norm: Annotated[PositiveFloat | None, Neutral(None)] = Field(
+        description="largest L2 norm of the whole gradient"
+    )
+    ema_decay: Annotated[InsideOne | None, Neutral(None)] = Field(description="of the averaged weights, per step")
+    freeze: Annotated[dict[str, Fraction], Neutral({})] = Field(
+        description="of the epochs, for which a part of the network is trained"
+    )
     evaluation: Evaluation
-    study: FileName
-    runs_dir: Annotated[str, Field(min_length=1)]
-    on_existing: Literal["resume", "skip", "rerun", "fail"]
-    sweep: Sweep
+    study: Annotated[FileName, HOUSEKEEPING]
+    runs_dir: Annotated[str, Field(min_length=1), HOUSEKEEPING]
+    on_existing: Annotated[Literal["resume", "skip", "rerun", "fail"], HOUSEKEEPING]
+    sweep: Annotated[Sweep, HOUSEKEEPING]
 
     @field_validator("freeze", mode="before")
     @classmethod
     def _parts_have_dotted_names(cls, given: Any) -> Any:
         """`+freeze.stages.0=0.5` reaches us as {"stages": {"0": 0.5}}."""
         return dict(flat(given)) if isinstance(given, dict) else given
+
+    @field_validator("freeze")
+    @classmethod
+    def _all_epochs_is_not_frozen(cls, freeze: dict[str, float]) -> dict[str, float]:
+        return {part: share for part, share in freeze.items() if share < 1}
+
+    @field_validator("evaluation")
+    @classmethod
+    def _the_last_epoch_is_always_validated(cls, evaluation: Evaluation, info: ValidationInfo) -> Evaluation:
+        every = min(evaluation.validate_every, info.data.get("epochs", evaluation.validate_every))
+        return evaluation.model_copy(update={"validate_every": every})
 
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> "Config":
@@ -445,11 +533,7 @@ class Config(Section):
     def run_name(self) -> str:
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
         change the result."""
-        identity = self.model_dump()
-        for key in NO_CHOICE:
-            *sections, name = key.split(".")
-            functools.reduce(dict.__getitem__, sections, identity).pop(name, None)
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(json.dumps(identity(self), sort_keys=True).encode()).hexdigest()[:8]
         choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, self.backend.label)
         return "-".join((*choices, f"s{self.seed}", digest))
 
@@ -462,8 +546,12 @@ def composed(*overrides: str) -> Config:
 
 def from_hydra(composed: DictConfig) -> Config:
     """Validate a composed config. Raises UserError that lists every mistake at once."""
+    return _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+
+
+def _validated(raw: Any) -> Config:
     try:
-        return Config.model_validate(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+        return Config.model_validate(raw)
     except ValidationError as error:
         lines = [f"  {_explain(e)}" for e in error.errors()]
         raise UserError("the config is not valid:\n" + "\n".join(lines)) from None
@@ -471,14 +559,97 @@ def from_hydra(composed: DictConfig) -> Config:
 
 def to_yaml(config: Config) -> str:
     """The config as YAML that `from_yaml` reads back to an equal one."""
-    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump()))
+    return OmegaConf.to_yaml(OmegaConf.create({"schema": SCHEMA, **config.model_dump()}))
 
 
 def from_yaml(text: str) -> Config:
-    """The config that `to_yaml` wrote."""
-    composed = OmegaConf.create(text)
-    assert isinstance(composed, DictConfig)
-    return from_hydra(composed)
+    """The config that `to_yaml` wrote, in this version of the program or an earlier one. Raises UserError."""
+    try:
+        # Not resolved: an interpolation in a file from elsewhere could read this user's environment.
+        raw = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(f"this is not the config of a run: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError("this is not the config of a run: it is no mapping of keys to values.")
+    return _validated(upgraded(raw))
+
+
+def upgraded(raw: dict[Any, Any]) -> dict[Any, Any]:
+    """A config as it stands in config.yaml, in the keys of this version, and with what later joined the schema.
+
+    Raises UserError for a config of a later version."""
+    version = raw.get("schema", 1)
+    if not isinstance(version, int) or version > SCHEMA:
+        raise UserError(
+            f"this config was written by a later version of the program (schema {version}; this one reads up to "
+            f"{SCHEMA}). Update the program."
+        )
+    config = {key: value for key, value in raw.items() if key != "schema"}
+    for since, old, new in RENAMED:
+        if version < since:
+            config = _renamed(config, old.split("."), new.split("."))
+    return _completed(Config, config)
+
+
+def _renamed(config: dict[Any, Any], old: list[str], new: list[str]) -> dict[Any, Any]:
+    config = copy.deepcopy(config)
+    *sections, name = old
+    section = functools.reduce(lambda part, key: part.get(key, {}), sections, config)
+    if name in section:
+        value = section.pop(name)
+        functools.reduce(lambda part, key: part.setdefault(key, {}), new[:-1], config)[new[-1]] = value
+    return config
+
+
+def _completed(section: type[BaseModel], raw: dict[Any, Any]) -> dict[Any, Any]:
+    """`raw` with the neutral value of every key that it lacks."""
+    completed = dict(raw)
+    for name, field in section.model_fields.items():
+        parts = [part for part in _sections(field.annotation) if _is_chosen(part, raw.get(name, {}))]
+        if name not in raw and (neutral := _mark(field, Neutral)):
+            completed[name] = neutral.value
+        elif len(parts) == 1 and isinstance(raw.get(name, {}), dict) and (name in raw or field.is_required()):
+            completed[name] = _completed(parts[0], raw.get(name, {}))
+    return completed
+
+
+def _is_chosen(section: type[BaseModel], raw: Any) -> bool:
+    """Whether `raw` is of this kind, where its key `name` says so."""
+    names = typing.get_args(section.model_fields["name"].annotation) if "name" in section.model_fields else ()
+    return not names or (isinstance(raw, dict) and raw.get("name") in names)
+
+
+def identity(section: Section) -> dict[str, Any]:
+    """What can change a run's result, and nothing else: equal for two configs whose results are the same."""
+    found: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        neutral = _mark(field, Neutral)
+        if _mark(field, Aside) or (neutral and neutral.covers(value)):
+            continue
+        found[name] = identity(value) if isinstance(value, Section) else value
+        if found[name] == {} and neutral is None:
+            del found[name]  # a section whose options are all off, which may be younger than other runs
+    return found
+
+
+Mark = typing.TypeVar("Mark", Neutral, Aside)
+
+
+def _mark(field: FieldInfo, kind: type[Mark]) -> Mark | None:
+    return next((mark for mark in field.metadata if isinstance(mark, kind)), None)
+
+
+def _without_negative_zeros(value: Any) -> Any:
+    """-0.0 and 0.0 are equal, but are not written alike."""
+    match value:
+        case float():
+            return value + 0.0
+        case list():
+            return [_without_negative_zeros(part) for part in value]
+        case dict():
+            return {key: _without_negative_zeros(part) for key, part in value.items()}
+    return value
 
 
 def flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -500,6 +671,13 @@ def open_sections() -> list[str]:
     return [key for key, annotation in _keys(Config, "").items() if typing.get_origin(annotation) is dict]
 
 
+def _asides() -> Iterator[str]:
+    """The keys that are no choices, dotted."""
+    for key, field in _fields(Config, "").items():
+        if (aside := _mark(field, Aside)) and not aside.choice:
+            yield key
+
+
 def owners(key: str) -> list[str]:
     """The choices of a group that have the key: `optimizer.beta1` -> ["adamw"]."""
     group, _, rest = key.partition(".")
@@ -509,11 +687,16 @@ def owners(key: str) -> list[str]:
 
 def _keys(section: type[BaseModel], prefix: str) -> dict[str, Any]:
     """Dotted keys, and the types of what stands there."""
-    found: dict[str, Any] = {}
+    return {key: field.annotation for key, field in _fields(section, prefix).items()}
+
+
+def _fields(section: type[BaseModel], prefix: str) -> dict[str, FieldInfo]:
+    """The fields of a section and of those in it, by dotted keys."""
+    found: dict[str, FieldInfo] = {}
     for name, field in section.model_fields.items():
-        found[prefix + name] = field.annotation
+        found[prefix + name] = field
         for part in _sections(field.annotation):
-            found |= _keys(part, f"{prefix}{name}.")
+            found |= _fields(part, f"{prefix}{name}.")
     return found
 
 
@@ -522,6 +705,8 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
         return [annotation]
     return [s for a in typing.get_args(annotation) for s in _sections(a)]
 
+
+NO_CHOICE = ("schema", *_asides())  # keys of config.yaml in which runs may differ and be the same
 
 _VARIANTS = ("model", "optimizer", "schedule", "backend", "tracker")
 

@@ -1,10 +1,20 @@
+import functools
 import re
+import shlex
+from pathlib import Path
+from typing import Annotated
 
 import pytest
+import yaml
+from pydantic import Field, create_model
 from settings import ROOT
 
-from cifar.config import from_yaml, to_yaml
+from cifar import config as schema
+from cifar.config import Neutral, composed, from_yaml, identity, to_yaml
 from cifar.errors import UserError
+
+FROZEN = Path(__file__).parent / "frozen"
+NAMES = yaml.safe_load((FROZEN / "names.yaml").read_text())
 
 
 def choices(group):
@@ -117,6 +127,96 @@ def test_the_name_says_the_choices_and_hashes_what_changes_the_result(config):
     same += ("backend.profile=true",)
     assert config("model=cnn", "aug=randaug", "seed=7", *same).run_name == name
     different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "+aug.cutout.size=8")
+    different += ("backend.device=gpu",)
     names = {config("model=cnn", "aug=randaug", "seed=7", change).run_name for change in different}
     assert len(names | {name}) == len(different) + 1
     assert "-keras_jax-" in config("backend=keras", "backend.engine=jax").run_name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("backend.device=auto", "backend.device=cpu"),
+        ("data.train_size=null", "data.train_size=45000"),
+        ("evaluation.tta=none", "evaluation.tta=flip"),
+        ("evaluation.tta=flip", "evaluation.tta=flip_shift evaluation.tta_share=0.25"),
+        ("freeze={}", "+freeze.fc=1.0"),
+        ("label_smoothing=0", "label_smoothing=-0.0"),
+        ("schedule.final_ratio=0.0", "schedule.final_ratio=-0.0"),
+        ("model.dropout=[0.2,0,0]", "model.dropout=[0.2,-0.0,0.0]"),
+        ("aug=basic", "aug=basic +aug.albumentations=[]"),
+        ("aug=basic", "aug=basic +aug.cutout=null"),
+        ("aug=basic", "aug=basic +aug.resize.sizes=[32,32]"),
+        ("evaluation.validate_every=10", "evaluation.validate_every=99"),
+        ("schedule=step schedule.milestones=[0.5,0.9]", "schedule=step schedule.milestones=[0.9,0.5]"),
+    ],
+)
+def test_the_same_result_has_one_name_however_it_is_written(one, other):
+    assert composed("model=cnn", *one.split()).run_name == composed("model=cnn", *other.split()).run_name
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_no_finished_run_is_renamed(command):
+    """If this fails, the same command trains again what was finished: tests/frozen/names.yaml says what to do."""
+    assert composed(*shlex.split(command)).run_name == NAMES[command]
+
+
+def test_an_option_that_joins_the_schema_renames_nothing_and_old_folders_mean_it_off(monkeypatch):
+    old = composed("model=cnn")
+    added = {"ramp": (Annotated[int, Neutral(0)], Field())}
+    longer = create_model("Config", __base__=schema.Config, **added)
+    monkeypatch.setattr(schema, "Config", longer)
+    read = from_yaml(to_yaml(old))
+    assert read.ramp == 0
+    assert read.run_name == old.run_name
+    assert read.model_copy(update={"ramp": 1}).run_name != old.run_name
+
+
+def test_a_folder_of_the_first_schema_is_readable_whatever_joined_since():
+    text = (FROZEN / "config-1.yaml").read_text()
+    now = composed("experiments=speedrun", "tracker=none", "data.root=data", "seed=3")
+    assert from_yaml(text) == now
+    older = yaml.safe_load(text)
+    for key in ("schedule.warmup", "backend.devices", "backend.compile", "data.train_size", "ema_decay", "aug.mixup"):
+        *sections, name = key.split(".")
+        del functools.reduce(dict.__getitem__, sections, older)[name]
+    assert from_yaml(yaml.safe_dump(older)) == now
+
+
+def test_a_key_that_was_renamed_is_found_in_folders_of_before(monkeypatch):
+    built = composed("model=cnn", "clip_norm=2.0")
+    old = yaml.safe_load(to_yaml(built))
+    old["optimizer"]["clip"] = old.pop("clip_norm")
+    monkeypatch.setattr(schema, "RENAMED", ((schema.SCHEMA + 1, "optimizer.clip", "clip_norm"),))
+    assert from_yaml(yaml.safe_dump(old)) == built
+    monkeypatch.setattr(schema, "RENAMED", ((schema.SCHEMA, "optimizer.clip", "clip_norm"),))
+    with pytest.raises(UserError, match=r"optimizer\.clip: there is no such key"):
+        from_yaml(yaml.safe_dump(old))  # nothing was renamed since this one was written
+
+
+def test_a_folder_of_a_later_program_is_refused():
+    text = to_yaml(composed("model=cnn")).replace(f"schema: {schema.SCHEMA}", f"schema: {schema.SCHEMA + 1}")
+    with pytest.raises(UserError, match="written by a later version"):
+        from_yaml(text)
+
+
+def test_a_config_from_elsewhere_reads_nothing_of_this_environment(monkeypatch):
+    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.delenv("CIFAR_DATA_DIR", raising=False)
+    text = to_yaml(composed("model=cnn")).replace("root: data", "root: ${oc.env:SECRET}")
+    assert "SECRET" in text
+    read = from_yaml(text)
+    assert "hunter2" not in to_yaml(read)
+    assert read.data.root == "${oc.env:SECRET}"
+    assert from_yaml(to_yaml(read)) == read
+    with pytest.raises(UserError, match="this is not the config of a run"):
+        from_yaml("epochs: ${oc.env")
+    with pytest.raises(UserError, match="this is not the config of a run"):
+        from_yaml("[1, 2]")
+
+
+def test_identity_holds_no_option_that_is_off():
+    found = identity(composed("model=resnet18", "aug=none"))
+    assert found["model"] == {"name": "resnet18"}
+    assert not {"aug", "evaluation", "freeze", "clip_norm", "tracker"} & found.keys()
+    assert identity(composed("model=resnet18", "aug=trivialaug"))["aug"]["trivialaug"] == {}, "it is on"

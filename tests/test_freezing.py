@@ -30,7 +30,7 @@ def test_a_part_is_all_below_its_name(config):
 def test_what_a_recipe_freezes_can_be_trained_after_all(config):
     recipe = config("experiments=speedrun").freeze
     assert recipe["stages.0"] < 1
-    assert config("experiments=speedrun", "+freeze.stages.0=1").freeze == recipe | {"stages.0": 1}
+    assert config("experiments=speedrun", "+freeze.stages.0=1").freeze == {"whiten": recipe["whiten"]}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cifar.config import NO_CHOICE, flat
+from cifar.config import NO_CHOICE, flat, upgraded
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
@@ -175,7 +175,10 @@ def _config(path: Path) -> dict[str, Any]:
         raise _UnusableError("config.yaml is empty")
     if not (isinstance(config, dict) and isinstance(config.get("model"), dict) and isinstance(config.get("seed"), int)):
         raise _UnusableError("config.yaml is not the config of a run")
-    return config
+    try:
+        return upgraded(config)
+    except UserError as error:
+        raise _UnusableError(str(error)) from None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifar.config import Data
+from cifar.config import TRAINING_IMAGES, Data
 from cifar.data import archives, digits
 from cifar.data.split import split_indices
 from cifar.errors import UserError
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10}
-TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": digits.TRAINING_IMAGES}
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from cifar.config import TRAINING_IMAGES
 from cifar.data.arrays import Arrays, describe
 
-TEST_IMAGES = 360
-TRAINING_IMAGES = 1797 - TEST_IMAGES
+TEST_IMAGES = 1797 - TRAINING_IMAGES["digits"]
 
 
 def load() -> Arrays:

@@ -37,6 +37,21 @@ def test_a_run_is_read_as_training_wrote_it(tmp_path):
     assert not [key for key in run.choices if key.startswith(("tracker", "sweep"))]
 
 
+def test_runs_of_two_schemas_differ_in_their_choices_only(tmp_path):
+    made = composed("model=cnn", "data=digits", "tracker=none")
+    now, before = (finished(tmp_path / name, {}, 0.9) for name in ("now", "before"))
+    (now / "config.yaml").write_text(to_yaml(made))
+    older = yaml.safe_load(to_yaml(made))
+    for section, key in ((older, "schema"), (older, "ema_decay"), (older["backend"], "devices")):
+        del section[key]
+    older["seed"] = 1
+    (before / "config.yaml").write_text(yaml.safe_dump(older))
+    one, other = gather([tmp_path]).runs
+    assert one.choices == other.choices
+    (before / "config.yaml").write_text(yaml.safe_dump({**older, "schema": 99}))
+    assert "written by a later version" in reasons(gather([tmp_path]))["before"]
+
+
 def test_runs_are_found_at_any_depth_and_counted_once(tmp_path):
     one = study(tmp_path / "runs/one", {("model=cnn",): [0.8, 0.9]})
     study(tmp_path / "runs/two", {("model=resnet18",): [0.8]})

@@ -41,7 +41,7 @@ def test_every_digit_is_there_once_with_its_label(loaded):
 
 
 def test_training_and_test_have_the_sizes_that_are_promised_and_every_class(loaded):
-    assert len(loaded.train_images) == digits.TRAINING_IMAGES == data.TRAINING_IMAGES["digits"]
+    assert len(loaded.train_images) == data.TRAINING_IMAGES["digits"]
     assert len(loaded.test_images) == digits.TEST_IMAGES
     share = np.bincount(together(loaded)[1]) * 360 / 1797
     assert (np.abs(np.bincount(loaded.test_labels, minlength=10) - share) < 1).all()

@@ -211,6 +211,9 @@ class CutMix(Section):
     """A box of each image comes from a partner; its share is drawn from Beta(alpha, alpha) (arXiv:1905.04899)."""
 
     alpha: PositiveFloat
+    probability: Annotated[float, Field(gt=0, le=1), Neutral(1.0)] = Field(
+        1.0, description="of mixing a batch; with mixup, of mixing a batch that is CutMix's"
+    )
 
 
 class Augmentation(Section):

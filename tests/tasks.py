@@ -39,9 +39,7 @@ def checkpoints(config):
     from cifar.runs.folder import RunFolder
 
     backend, splits = backends.load(config.backend), data.load(config.data)
-    return {
-        kind: backend.take(config, splits, RunFolder.of(config), last=kind == "last") for kind in ("last", "best")
-    }
+    return {kind: backend.take(config, splits, RunFolder.of(config), last=kind == "last") for kind in ("last", "best")}
 
 
 def plan(config):

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+from cifar import environment
 from cifar.config import from_yaml
 from cifar.console import reported
 
@@ -18,6 +19,7 @@ CORES = "CIFAR_CORES"  # environment variable: the processor cores to keep to, "
 def main() -> None:
     """Run the config; exit with a status of `cifar.console`."""
     _end_with_parent()
+    environment.settle_job()
     if (cores := os.environ.get(CORES)) and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):  # the cores of another machine
             os.sched_setaffinity(0, map(int, cores.split(",")))

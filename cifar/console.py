@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import dotted_keys, open_sections, owners
-from cifar.errors import Busy, TrainingDiverged, UserError, nearest
+from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError, nearest
 
 MISTAKE, BUSY, INTERRUPTED = 2, 75, 130  # exit statuses; 75 is sysexits.h's "try again later"
 
@@ -75,7 +75,7 @@ def reported() -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except Busy as error:
         _exit(str(error), BUSY)
-    except (UserError, TrainingDiverged) as error:
+    except (UserError, TrainingDiverged, DeviceLost) as error:
         _exit(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _exit(explain(error))

@@ -25,6 +25,10 @@ class TrainingDiverged(RuntimeError):
         )
 
 
+class DeviceLost(RuntimeError):
+    """One of the processes of data-parallel training ended before the training did."""
+
+
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the allowed spelling closest to `given`, or nothing."""
     close = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.6)

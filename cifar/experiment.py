@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, tracking, views
+from cifar import backends, console, data, signals, tracking, views
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
 from cifar.data import CLASSES, Splits
-from cifar.errors import TrainingDiverged, UserError
+from cifar.errors import UserError
 from cifar.evaluation import Evaluation, evaluate
 from cifar.report import summary
 from cifar.runs import manifest
@@ -30,13 +30,10 @@ log = logging.getLogger(__name__)
 
 
 def run(config: Config) -> dict[str, Any] | None:
-    """Run `config`, finish it, or find it done; returns its result (None in a helper process of data parallelism, and
-    for a run that on_existing=skip leaves alone).
+    """Run `config`, finish it, or find it done; returns its result (None for a run that on_existing=skip leaves alone).
 
-    Raises UserError before anything is trained or written if the config cannot be run here, and TrainingDiverged."""
-    if not backends.is_main_process():
-        _take_part(backends.load(config.backend), config)
-        return None
+    Raises UserError before anything is trained or written if the config cannot be run here, TrainingDiverged, and
+    DeviceLost."""
     console.log_to_console()
     folder = RunFolder.of(config)
     if (finished := _finished(folder, config)) is not None:
@@ -60,14 +57,6 @@ def check(config: Config) -> None:
     data.check(config.data, config.batch_size)
     tracking.check(config)
     Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
-
-
-def _take_part(backend: Backend, config: Config) -> None:
-    """Train as one of several processes; the main process does everything else."""
-    splits = data.load(config.data)
-    folder = RunFolder.of(config)
-    with contextlib.suppress(TrainingDiverged):  # the main process tells
-        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, 0, NoTracker()))
 
 
 def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
@@ -111,7 +100,7 @@ def _check_continuity(folder: RunFolder, splits: Splits, plan: Plan) -> None:
 def _recorded(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
     """Train and evaluate; however it ends, the folder says how."""
     tracker: Tracker = NoTracker()
-    with console.logged_to(folder.log), _terminated_as_interrupt():
+    with console.logged_to(folder.log), _stopped_by_signals():
         try:
             folder.start(config)
             _write_manifest(folder, splits, plan)
@@ -208,14 +197,16 @@ def _write_manifest(folder: RunFolder, splits: Splits, plan: Plan) -> None:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM (a cluster's or a shell's way to stop a job) end a run as Ctrl-C does: recorded and resumable."""
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM (a cluster's or a shell's way to stop a job) and SIGHUP (a terminal is closed) end a run as Ctrl-C
+    does: recorded and resumable. Only the first of them counts, so that what is recorded then is recorded."""
+    stopped = False
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with signals.handled(interrupt, signal.SIGTERM, signal.SIGHUP):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -1,21 +1,15 @@
 """What tests share: configs composed as train.py composes them, and train.py itself as a user starts it."""
 
-import contextlib
-import io
-import logging
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
 from settings import BACKEND, ROOT, TINY
 
-from cifar import cli
+from cifar import tracking
 from cifar.config import Config, composed
 
 # The units of the other backend would bring its framework into this process.
@@ -39,6 +33,30 @@ def tiny(config: Callable[..., Config]) -> Callable[..., Config]:
 
 
 @pytest.fixture
+def after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tracking.Tracker]:
+    """`after_each_epoch(function)`: runs in this process call `function(epoch)` when they have recorded an epoch."""
+
+    class Watching(tracking.NoTracker):
+        told_of_failure = False
+
+        def __init__(self, function: Callable[[int], object]):
+            self._function = function
+
+        def log(self, row: dict[str, float]) -> None:
+            self._function(int(row["epoch"]))
+
+        def fail(self) -> None:
+            self.told_of_failure = True
+
+    def watch(function: Callable[[int], object]) -> tracking.Tracker:
+        tracker = Watching(function)
+        monkeypatch.setattr(tracking, "start", lambda config, folder: tracker)
+        return tracker
+
+    return watch
+
+
+@pytest.fixture
 def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`train("model=cnn", …)`: train.py in a process of its own, in a temporary folder."""
 
@@ -53,46 +71,3 @@ def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return start
-
-
-@pytest.fixture
-def train_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The same in this process, which has imported everything already."""
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # train.py sets it
-
-    def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        with monkeypatch.context() as changed:
-            changed.chdir(tmp_path)
-            for name, value in {"WANDB_MODE": "offline", **environment}.items():
-                changed.setenv(name, value)
-            try:
-                program = str(ROOT / "train.py")
-                return _called(lambda: runpy.run_path(program, run_name="__main__"), program, *arguments)
-            finally:
-                GlobalHydra.instance().clear()
-                OmegaConf.clear_resolver("choices")
-
-    return start
-
-
-@pytest.fixture
-def cifar_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`cifar_here("curves", …)`: the command `cifar` in this process, in a temporary folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: _called(cli.main, "cifar", *map(str, arguments))
-
-
-def _called(program: Callable[[], object], *command: str) -> subprocess.CompletedProcess[str]:
-    """What a process with this command line would leave that calls `program`; its errors are raised."""
-    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
-    logger = logging.getLogger("cifar")
-    before = sys.argv, list(logger.handlers)
-    sys.argv, logger.handlers = list(command), []  # a handler keeps the stdout it was made for
-    try:
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            program()
-    except SystemExit as end:
-        status = int(end.code or 0)
-    finally:
-        sys.argv, logger.handlers = before
-    return subprocess.CompletedProcess(command, status, stdout.getvalue(), stderr.getvalue())

@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -349,16 +350,27 @@ def test_ctrl_c_is_recorded_and_resumable(tmp_path, config):
     assert checkpoint(folder, "last").exists()
 
 
-def test_sigterm_is_an_interrupt_too(tmp_path, config):
-    overrides = [*TINY, "epochs=200", f"runs_dir={tmp_path / 'runs'}"]
-    process = subprocess.Popen([sys.executable, "train.py", *overrides], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("epoch"):
-            process.terminate()
-            break
-    process.stdout.read()
-    assert process.wait() == 130
-    assert RunFolder.of(config(*overrides)).status["state"] == "interrupted"
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_a_closed_terminal_are_interrupts_too(tiny, after_each_epoch, kind):
+    run = tiny()
+    tracker = after_each_epoch(lambda epoch: os.kill(os.getpid(), kind))
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(run)
+    assert RunFolder.of(run).status["state"] == "interrupted"
+    assert tracker.told_of_failure
+    assert signal.getsignal(kind) is signal.SIG_DFL
+
+
+def test_signals_that_were_ignored_at_the_start_do_not_stop_a_run(tiny, after_each_epoch):
+    kinds = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, signal.SIG_IGN) for kind in kinds}
+    try:
+        after_each_epoch(lambda epoch: [os.kill(os.getpid(), kind) for kind in kinds])
+        assert experiment.run(tiny())["epochs"] == 2
+        assert all(signal.getsignal(kind) is signal.SIG_IGN for kind in kinds)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def test_a_loss_that_becomes_nan_ends_the_run_with_a_reason(tiny):

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from cifar import console
-from cifar.backends import memory
+from cifar.backends import environment, memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
 from cifar.data import Splits
@@ -68,6 +68,7 @@ def load(choice: Choice) -> Backend:
             f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
             f"beside it. Give each a process of its own (as sweeps do)."
         )
+    environment.settle()
     memory.keep_freed()
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine
@@ -110,8 +111,3 @@ def peak_resident_memory() -> int:
     """Bytes of this process's memory, at most, since it began."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def is_main_process() -> bool:
-    """False in the further processes of data-parallel training, which only take part in `fit`."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"  # set by whoever starts such processes

@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from cifar import console
+from cifar import console, isolation
 from cifar.errors import UserError
 from cifar.runs import manifest
 from cifar.sweeps.plan import Job
@@ -26,6 +26,9 @@ POLL_S = 0.5
 ASK_S = 5.0  # between two questions to SLURM's controller, which serves others too
 STORAGE_S = 10.0  # that shared storage may take to show what a job has left
 CONNECT_S = 10.0
+# Where the cluster is, and what users set once for all of their jobs.
+_KEPT_OF_SLURM = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS")
+_DEFAULTS_OF_USERS = {"account": "SBATCH_ACCOUNT", "partition": "SBATCH_PARTITION", "qos": "SBATCH_QOS"}
 REQUEUES = 5  # of a job whose time is up; submitit's local stand-in cannot do more
 
 
@@ -132,16 +135,13 @@ class Slurm(_Submitit):
     def __init__(self, executor: Any, cpus: int):
         super().__init__(executor)
         self._asked = float("-inf")
-        self._environment = {
-            # Lightning is not to think that it was started by srun: it would count tasks, and requeue by itself.
-            "SLURM_JOB_NAME": "interactive",
-            # Not all clusters hold a job to its cores, and threads that fight for them are far slower than fewer.
-            "OMP_NUM_THREADS": str(cpus),
-        }
+        self._chosen = {**executor.parameters, **executor.parameters.get("additional_parameters", {})}.keys()
+        # Not all clusters hold a job to its cores, and threads that fight for them are far slower than fewer.
+        self._environment = {"OMP_NUM_THREADS": str(cpus)}
 
     def submit(self, waiting: list[Job]) -> dict[Job, Any]:
         try:
-            with contextlib.redirect_stderr(io.StringIO()), self._executor.batch():
+            with _as_from_a_login_node(self._chosen), contextlib.redirect_stderr(io.StringIO()), self._executor.batch():
                 handles = [self._submitted(job, self._environment) for job in waiting]
         except RuntimeError as error:
             raise UserError(f"hydra/launcher=slurm: sbatch refused the jobs: {error}") from None
@@ -268,8 +268,7 @@ def slurm_executor(submitit: Any, folder: Path, setup: Sequence[str], **paramete
 
 def local_executor(submitit: Any, folder: Path, timeout_min: int) -> Any:
     """`timeout_min`: as on SLURM."""
-    path = os.pathsep.join(filter(None, (str(manifest.ROOT), os.environ.get("PYTHONPATH"))))
-    python = shlex.join(["env", f"PYTHONPATH={path}", sys.executable])
+    python = shlex.join(["env", f"PYTHONPATH={isolation.python_path()}", sys.executable])
     executor = submitit.LocalExecutor(folder, max_num_timeout=REQUEUES, python=python)
     executor.update_parameters(timeout_min=timeout_min)
     return executor
@@ -319,6 +318,25 @@ def _init(ray: Any, address: str | None, cpus: int, gpus: int, folder: str) -> N
 def _started_by() -> dict[str, str]:
     """For a run's manifest: the command that a user gave."""
     return {manifest.SWEEP: sweep_command()}
+
+
+@contextlib.contextmanager
+def _as_from_a_login_node(chosen: Container[str]) -> Iterator[None]:
+    """Hide SLURM's variables from sbatch, except a user's own defaults for options that are not `chosen`.
+
+    sbatch prefers SBATCH_... to the options in its script, which are the launcher's settings. And it hands the whole
+    environment on: inside an allocation, that holds the SLURM_... of the job that the sweep itself runs in, which the
+    srun of the new job would obey, or refuse as contradictory."""
+    kept = {*_KEPT_OF_SLURM, *(name for option, name in _DEFAULTS_OF_USERS.items() if option not in chosen)}
+    hidden = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name.startswith(("SLURM_", "SBATCH_", "SRUN_")) and name not in kept
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _squeue(*arguments: str) -> "subprocess.CompletedProcess[str]":

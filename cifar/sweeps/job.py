@@ -3,14 +3,12 @@
 import contextlib
 import os
 import signal
-import threading
-import time
 
-from cifar import environment
+from cifar import isolation
 from cifar.config import from_yaml
 from cifar.console import reported
 
-CONFIG = "CIFAR_JOB"  # environment variable: the config as YAML. Helper processes of data parallelism inherit it
+CONFIG = "CIFAR_JOB"  # environment variable: the config as YAML
 GRACE_S = 30.0  # from being asked to stop to being killed: a checkpoint and W&B's last words
 
 CORES = "CIFAR_CORES"  # environment variable: the processor cores to keep to, "0,1"; unset: all
@@ -18,8 +16,8 @@ CORES = "CIFAR_CORES"  # environment variable: the processor cores to keep to, "
 
 def main() -> None:
     """Run the config; exit with a status of `cifar.console`."""
-    _end_with_parent()
-    environment.settle_job()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the sweep stops us, even if it ignores its own
+    isolation.end_with_parent(GRACE_S)
     if (cores := os.environ.get(CORES)) and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):  # the cores of another machine
             os.sched_setaffinity(0, map(int, cores.split(",")))
@@ -27,21 +25,6 @@ def main() -> None:
         from cifar import experiment
 
         experiment.run(from_yaml(os.environ[CONFIG]))
-
-
-def _end_with_parent() -> None:
-    """Stop, as on Ctrl-C, when the process that watches over this one is gone: however it died, the pipe that it
-    holds to our standard input is then closed. Nobody would know of a job that hangs, so it must not hold its run."""
-
-    def wait() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(0, 1):
-                pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_S)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cifar import isolation, signals
 from cifar.config import Config, to_yaml
 from cifar.console import BUSY, INTERRUPTED, MISTAKE
 from cifar.errors import UserError
@@ -48,15 +49,10 @@ class Stop:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[Stop]:
-    """Ctrl-C, SIGTERM and a terminal that is closed ask to stop."""
+    """Ctrl-C, SIGTERM and a terminal that is closed ask to stop, unless they were ignored when we were started."""
     stop = Stop()
-    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {kind: signal.signal(kind, stop.interrupt) for kind in kinds}
-    try:
+    with signals.handled(stop.interrupt, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield stop
-    finally:
-        for kind, handler in previous.items():
-            signal.signal(kind, handler)
 
 
 def supervise(config: Config, directory: Path, environment: Mapping[str, str], stop: Stop) -> bool:
@@ -113,14 +109,14 @@ def sweep_command() -> str:
 
 
 def _start(config: Config, directory: Path, environment: Mapping[str, str], output: int) -> "subprocess.Popen[bytes]":
-    path = os.pathsep.join(filter(None, (str(manifest.ROOT), os.environ.get("PYTHONPATH"))))
+    variables = {"PYTHONPATH": isolation.python_path(), CONFIG: to_yaml(config), manifest.SWEEP: sweep_command()}
     return subprocess.Popen(
         [sys.executable, "-m", "cifar.sweeps.job"],
-        stdin=subprocess.PIPE,  # held open: see job.py
+        stdin=subprocess.PIPE,  # held open: see isolation.end_with_parent
         stdout=output,
         stderr=subprocess.STDOUT,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": path, CONFIG: to_yaml(config), manifest.SWEEP: sweep_command(), **environment},
+        env={**os.environ, **variables, **environment},
         start_new_session=True,  # Ctrl-C reaches it through us only
     )
 

@@ -1,10 +1,14 @@
 """Jobs handed over to submitit's local stand-in for SLURM, and to Ray. SLURM itself: tests/clusters/slurm.py."""
 
 import json
+import os
 import signal
 
 import psutil
 import pytest
+
+from cifar.sweeps import clusters, launchers
+from cifar.sweeps.plan import Job
 
 LAUNCHERS = {
     "submitit": ("hydra/launcher=submitit_local", f"hydra.launcher.n_jobs={min(2, psutil.cpu_count())}"),
@@ -21,6 +25,48 @@ def launcher(request):
 
 def read(folder, name):
     return json.loads((folder / name).read_text())
+
+
+FAKE_SBATCH = """#!/bin/sh
+env > "$(dirname "$0")/environment"
+echo Submitted batch job 7
+"""
+
+
+def test_sbatch_sees_nothing_of_the_job_that_the_sweep_runs_in(tiny, tmp_path, monkeypatch):
+    pytest.importorskip("submitit", reason="pip install -e '.[submitit]'")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sbatch", "srun"):
+        (programs / name).write_text(FAKE_SBATCH)
+        (programs / name).chmod(0o755)
+    inside = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_MEM_PER_CPU": "1",
+        "SLURM_CONF": "/etc/slurm.conf",
+        "SBATCH_TIMELIMIT": "1",
+        "SBATCH_ACCOUNT": "ours",
+        "SBATCH_PARTITION": "debug",
+    }
+    for name, value in {**inside, "PATH": f"{programs}:{os.environ['PATH']}"}.items():
+        monkeypatch.setenv(name, value)
+    launcher = launchers.Slurm(
+        name="slurm",
+        n_jobs=1,
+        timeout_min=5,
+        cpus=1,
+        gpus=0,
+        memory_gb=None,
+        partition="gpu",
+        setup=[],
+        options={},
+    )
+    cluster = clusters.Slurm(launcher._executor(tmp_path / "submitit"), cpus=1)
+    cluster.submit([Job(tiny(), (1,))])
+    seen = dict(line.split("=", 1) for line in (programs / "environment").read_text().splitlines() if "=" in line)
+    left = {name: value for name, value in seen.items() if name.startswith(("SLURM_", "SBATCH_"))}
+    assert left == {"SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "ours"}, "the chosen partition wins"
+    assert all(os.environ[name] == value for name, value in inside.items())
 
 
 def test_a_sweep_one_job_of_which_fails_and_the_same_again(sweep, launcher):

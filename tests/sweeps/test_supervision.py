@@ -1,8 +1,10 @@
 """What is said of a job's end, and what is left alone."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -97,6 +99,37 @@ def test_a_stop_is_asked_for_then_urged():
     assert stop.urged
     with pytest.raises(KeyboardInterrupt):
         stop.check()
+
+
+def test_signals_that_were_ignored_at_the_start_do_not_stop_a_sweep():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with supervision.stopped_by_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.asked
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.asked
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_sweep_that_ignores_sigterm_can_still_stop_its_jobs(tiny):
+    config, stop = tiny("epochs=500"), Stop()
+    folder = RunFolder.of(config)
+
+    def stop_when_it_runs():
+        while not folder.metrics.exists():
+            time.sleep(0.05)
+        stop.ask()
+
+    threading.Thread(target=stop_when_it_runs, daemon=True).start()
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert supervise(config, folder.path.parents[2], {}, stop)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert folder.status["state"] == "interrupted", "not killed after a while"
 
 
 def test_a_job_that_cannot_be_started_is_recorded_if_possible(tiny, monkeypatch):

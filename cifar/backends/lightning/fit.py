@@ -1,7 +1,10 @@
 """Train with the Lightning Trainer, from the last checkpoint if there is one."""
 
+import contextlib
 import logging
+import signal
 import warnings
+from collections.abc import Iterator, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -11,10 +14,10 @@ from torch.utils.data import DataLoader
 
 from cifar import initial
 from cifar.augment import Pipeline
-from cifar.backends import is_main_process
-from cifar.backends.lightning import checkpoints, hardware, loader, model, weights
+from cifar.backends.lightning import checkpoints, hardware, loader, model, parallel, weights
 from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
 from cifar.backends.lightning.module import Classifier
+from cifar.backends.lightning.parallel import Place
 from cifar.backends.lightning.profile import profiled
 from cifar.backends.writer import Writer
 from cifar.config import Config, Timm
@@ -74,7 +77,13 @@ class _Report(Callback):
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
-    Raises TrainingDiverged if the loss becomes NaN or infinite."""
+    Raises TrainingDiverged if the loss becomes NaN or infinite, DeviceLost if the process of another device dies."""
+    with parallel.started(config, folder) as place:
+        train(config, splits, folder, place, [_Report(recorder, config.batch_size)])
+
+
+def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watching: Sequence[Callback]) -> None:
+    """Train as one of the processes, each of which has a device; `watching` is told what happens."""
     _quieten()
     classes = len(splits.class_names)
     pipeline = Pipeline(config.aug, classes, splits.mean_colour)
@@ -100,8 +109,12 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     if hardware.uses_gpu(config):
         torch.cuda.reset_peak_memory_stats()
     try:
-        with profiled(config, folder, batches.steps_per_epoch) as profile, Writer() as writer:
-            _trainer(config, folder, recorder, writer, profile).fit(
+        with (
+            _signals_kept() as signals,
+            profiled(config, folder, batches.steps_per_epoch, place) as profile,
+            Writer() as writer,
+        ):
+            _trainer(config, folder, place, writer, [*watching, signals], profile).fit(
                 Classifier(network, config, table, classes),
                 datamodule=_Loaders(config, batches, splits.validation),
                 ckpt_path=last if resumed else None,
@@ -110,13 +123,20 @@ def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -
     except SystemExit:
         # Lightning catches an interrupt to shut down cleanly, then leaves the program.
         raise KeyboardInterrupt from None
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def _trainer(
-    config: Config, folder: RunFolder, recorder: Recorder, writer: Writer, profile: list[Callback]
+    config: Config,
+    folder: RunFolder,
+    place: Place,
+    writer: Writer,
+    callbacks: list[Callback],
+    profile: list[Callback],
 ) -> pl.Trainer:
     gpu = hardware.uses_gpu(config)
-    callbacks: list[Callback] = [_Report(recorder, config.batch_size)] if is_main_process() else []
     if config.ema_decay is not None:
         # Lightning copies the network before it is on the GPU, and would leave the copy where it was.
         callbacks.append(EMAWeightAveraging("cuda" if gpu else "cpu", decay=config.ema_decay))
@@ -124,16 +144,16 @@ def _trainer(
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.
     callbacks += [Checkpoint(folder.checkpoints, "best", monitor="val/acc"), Checkpoint(folder.checkpoints, "last")]
-    parallel = hardware.settings(config).devices > 1
     return pl.Trainer(
+        default_root_dir=folder.path,
         accelerator="gpu" if gpu else "cpu",
-        devices=hardware.settings(config).devices,
+        devices=place.devices,
         # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
         # What is frozen in mid-training has no gradient to wait for.
         strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=bool(config.freeze))
-        if parallel
+        if place.devices > 1
         else "auto",
-        plugins=[BackgroundIO(writer)],
+        plugins=[BackgroundIO(writer), parallel.Environment(place)],
         precision=PRECISIONS[hardware.precision(config, gpu)],  # type: ignore[arg-type]
         max_epochs=config.epochs,
         gradient_clip_val=config.clip_norm,
@@ -144,6 +164,30 @@ def _trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+class _Signals(Callback):
+    """Puts the handler of SIGTERM back that Lightning has replaced.
+
+    Lightning's sends the other devices a message in the middle of whatever they do, and handles the signal even where
+    it was ignored."""
+
+    def __init__(self) -> None:
+        self.handlers = {kind: signal.getsignal(kind) or signal.SIG_DFL for kind in (signal.SIGTERM, signal.SIGINT)}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, self.handlers[signal.SIGTERM])
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[Callback]:
+    """A callback that keeps Lightning from handling signals. After an interrupt, Lightning leaves SIGINT ignored."""
+    signals = _Signals()
+    try:
+        yield signals
+    finally:
+        for kind, handler in signals.handlers.items():
+            signal.signal(kind, handler)
 
 
 def _quieten() -> None:

@@ -20,7 +20,8 @@ def plan(config: Config, classes: int) -> Plan:
     _check_devices(backend, gpu)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     freezing.check(config, [name for name, p in network.body.named_parameters() if p.requires_grad])
-    name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {torch.get_num_threads()} threads)"
+    threads = max(torch.get_num_threads() // backend.devices, 1)
+    name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {threads} threads)"
     return Plan(
         device=name if backend.devices == 1 else f"{name} x {backend.devices}",
         precision=precision(config, gpu),

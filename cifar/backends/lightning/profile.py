@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from cifar.backends import is_main_process
 from cifar.backends.lightning import hardware
+from cifar.backends.lightning.parallel import Place
 from cifar.backends.profile import Profile
 from cifar.backends.torch_trace import TorchTrace
 from cifar.config import Config
@@ -40,9 +40,9 @@ class _Phases(Callback):
 
 
 @contextlib.contextmanager
-def profiled(config: Config, folder: RunFolder, steps_per_epoch: int) -> Iterator[list[Callback]]:
+def profiled(config: Config, folder: RunFolder, steps_per_epoch: int, place: Place) -> Iterator[list[Callback]]:
     """Callbacks with which the training in the `with` block is profiled; none unless the config asks for it."""
-    if not (hardware.settings(config).profile and is_main_process()):
+    if not (hardware.settings(config).profile and place.rank == 0):
         yield []
         return
     trace = TorchTrace(folder.profile, hardware.uses_gpu(config))

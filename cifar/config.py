@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -211,6 +212,9 @@ class CutMix(Section):
     """A box of each image comes from a partner; its share is drawn from Beta(alpha, alpha) (arXiv:1905.04899)."""
 
     alpha: PositiveFloat
+    probability: Annotated[float, Field(gt=0, le=1), Neutral(1.0)] = Field(
+        1.0, description="of mixing a batch; with mixup, of mixing a batch that is CutMix's"
+    )
 
 
 class Augmentation(Section):
@@ -413,13 +417,22 @@ class Evaluation(Section):
     )
 
 
+def _named_as_wandb_allows(project: str) -> str:
+    if found := sorted(set(project) & set("/\\#?%:")):
+        raise ValueError(f"{project!r}: W&B allows no {' '.join(found)} in a project's name")
+    return project
+
+
 class Wandb(Section):
     """Weights & Biases."""
 
     name: Literal["wandb"]
-    project: str
+    project: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_named_as_wandb_allows)]
     entity: str | None
     mode: Literal["auto", "online", "offline"]
+    finish_timeout: Annotated[PositiveFloat, Neutral(60.0)] = Field(
+        description="seconds to wait for uploads at the end of a run"
+    )
 
 
 class NoTracker(Section):

@@ -1,15 +1,21 @@
 """What tests share: configs composed as train.py composes them, and train.py itself as a user starts it."""
 
+import contextlib
+import io
+import logging
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 from settings import BACKEND, ROOT, TINY
 
-from cifar import tracking
+from cifar import cli, tracking
 from cifar.config import Config, composed
 
 # The units of the other backend would bring its framework into this process.
@@ -71,3 +77,46 @@ def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return start
+
+
+@pytest.fixture
+def train_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same in this process, which has imported everything already."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # train.py sets it
+
+    def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as changed:
+            changed.chdir(tmp_path)
+            for name, value in {"WANDB_MODE": "offline", **environment}.items():
+                changed.setenv(name, value)
+            try:
+                program = str(ROOT / "train.py")
+                return _called(lambda: runpy.run_path(program, run_name="__main__"), program, *arguments)
+            finally:
+                GlobalHydra.instance().clear()
+                OmegaConf.clear_resolver("choices")
+
+    return start
+
+
+@pytest.fixture
+def cifar_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`cifar_here("curves", …)`: the command `cifar` in this process, in a temporary folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: _called(cli.main, "cifar", *map(str, arguments))
+
+
+def _called(program: Callable[[], object], *command: str) -> subprocess.CompletedProcess[str]:
+    """What a process with this command line would leave that calls `program`; its errors are raised."""
+    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
+    logger = logging.getLogger("cifar")
+    before = sys.argv, list(logger.handlers)
+    sys.argv, logger.handlers = list(command), []  # a handler keeps the stdout it was made for
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            program()
+    except SystemExit as end:
+        status = int(end.code or 0)
+    finally:
+        sys.argv, logger.handlers = before
+    return subprocess.CompletedProcess(command, status, stdout.getvalue(), stderr.getvalue())

@@ -33,6 +33,15 @@ def logits(config, arrays, images, training):
     return found, back
 
 
+def checkpoints(config):
+    """The weights of a run's last and best checkpoint."""
+    from cifar import data
+    from cifar.runs.folder import RunFolder
+
+    backend, splits = backends.load(config.backend), data.load(config.data)
+    return {kind: backend.take(config, splits, RunFolder.of(config), last=kind == "last") for kind in ("last", "best")}
+
+
 def plan(config):
     return backends.load(config.backend).plan(config, CLASSES)
 

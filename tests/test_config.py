@@ -126,7 +126,7 @@ def test_the_name_says_the_choices_and_hashes_what_changes_the_result(config):
     same = ("study=other", "on_existing=rerun", "tracker=none", "data.root=/elsewhere", "backend.workers=2")
     same += ("backend.profile=true",)
     assert config("model=cnn", "aug=randaug", "seed=7", *same).run_name == name
-    different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "+aug.cutout.size=8")
+    different = ("epochs=11", "optimizer.lr=0.002", "precision=fp32", "data.split_seed=1", "aug.cutout.size=8")
     different += ("backend.device=gpu",)
     names = {config("model=cnn", "aug=randaug", "seed=7", change).run_name for change in different}
     assert len(names | {name}) == len(different) + 1

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import wandb
 
-from cifar import experiment, tracking
-from cifar.config import to_yaml
+from cifar import environment, experiment, tracking
 from cifar.errors import TrainingDiverged, UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
@@ -19,15 +19,16 @@ from cifar.runs.recorder import read_metrics
 
 @pytest.fixture(autouse=True)
 def nobody_is_logged_in(monkeypatch, tmp_path):
-    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "wandb-config"))
+    wandb.teardown()  # it has read the environment once and for all
 
 
 def inspect(log, *flags):
     """What `wandb leet inspect` says of a run's log."""
-    wandb = Path(sys.executable).parent / "wandb"
-    command = [wandb, "leet", "inspect", *flags, "--json", log]
+    command = [Path(sys.executable).parent / "wandb", "leet", "inspect", *flags, "--json", log]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -92,6 +93,90 @@ def test_online_without_credentials_is_refused_not_asked_for(config):
     tracking.check(config("tracker.mode=offline"))
 
 
+@pytest.mark.parametrize(
+    ("given", "mode"), [("dryrun", "offline"), ("run", "online"), ("shared", "shared"), ("disabled", "disabled")]
+)
+def test_wandb_mode_may_be_whatever_wandb_takes(config, monkeypatch, given, mode):
+    monkeypatch.setenv("WANDB_MODE", given)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    run = config()
+    tracking.check(run)
+    assert tracking._mode(run.tracker) == mode
+    assert wandb.Settings(mode=given).mode == given
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("WANDB_MODE", "dryrn", "WANDB_MODE=dryrn.*Did you mean 'dryrun'"),
+        ("WANDB_INIT_TIMEOUT", "soon", "init_timeout=soon"),
+        ("WANDB_BASE_URL", "nowhere", "base_url=nowhere"),
+    ],
+)
+def test_variables_that_wandb_cannot_use_are_refused_before_the_run(config, monkeypatch, variable, value, message):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=message):
+        experiment.check(config())
+
+
+@pytest.mark.parametrize("project", ["a/b", "a#b", "x" * 129])
+def test_a_project_name_that_wandb_refuses_is_refused_with_the_config(config, project):
+    with pytest.raises(UserError, match=r"tracker\.project"):
+        config(f"tracker.project='{project}'")
+    with pytest.raises(wandb.UsageError):
+        wandb.Settings(project=project)
+
+
+def test_wandb_offline_in_its_settings_file_is_followed(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    (tmp_path / "wandb-config").mkdir()
+    (tmp_path / "wandb-config" / "settings").write_text("[default]\nmode = offline\n")
+    assert tracking._mode(config().tracker) == "offline"
+
+
+def test_a_server_of_ones_own_is_known_from_wandbs_settings_file(config, tmp_path):
+    (tmp_path / "wandb-config").mkdir()
+    (tmp_path / "wandb-config" / "settings").write_text("[default]\nbase_url = https://wandb.lab.example\n")
+    (tmp_path / "netrc").write_text(f"machine wandb.lab.example login user password {'0' * 40}\n")
+    assert tracking._mode(config().tracker) == "online"
+
+
+def started(run):
+    """The id of its W&B run, offline."""
+    folder = RunFolder.of(run)
+    folder.make()
+    tracking.start(run, folder).finish({}, folder.plots)
+    (log,) = logs(folder)
+    identity = folder.read_json("wandb.json")["id"]
+    assert log.name == f"run-{identity}.wandb"
+    return identity
+
+
+def test_every_run_has_a_wandb_run_of_its_own_whatever_is_left_over_in_the_environment(config, monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "mine")
+    monkeypatch.setenv("WANDB_RESUME", "must")
+    monkeypatch.setenv("WANDB_FORK_FROM", "other?_step=3")
+    identities = {started(config(f"seed={seed}")) for seed in range(2)}
+    assert len(identities) == 2
+    assert "mine" not in identities
+
+
+def test_a_run_that_wandbs_agent_starts_is_the_agents(config, monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "agents")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    assert started(config()) == "agents"
+    environment.settle_job()
+    wandb.teardown()
+    assert started(config("seed=1")) != "agents"
+
+
+def test_labels_are_cut_to_what_wandb_takes(config):
+    run = config("aug=none", f"aug.name={'x' * 150}")
+    started(run)
+    (described,) = [record["run"] for record in records(*logs(RunFolder.of(run))) if record["type"] == "run"][:1]
+    assert "x" * 64 in described["tags"]
+
+
 @pytest.mark.parametrize("source", ["key", "netrc"])
 def test_auto_is_online_where_there_are_credentials(config, monkeypatch, tmp_path, source):
     settings = config().tracker
@@ -119,21 +204,78 @@ class Unavailable(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_refuses_the_key_leaves_an_offline_run(tiny, tmp_path):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Unavailable)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    run = tiny("tracker=wandb", "epochs=1")
-    code = "import sys; from cifar import config, experiment; experiment.run(config.from_yaml(sys.argv[1]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, to_yaml(run)],
-        env={**os.environ, "WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    server.shutdown()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "going on offline" in done.stdout
-    assert len(logs(RunFolder.of(run))) == 1
-    assert RunFolder.of(run).result is not None
+class Silent(Unavailable):
+    """A W&B server that lets runs begin, and says nothing more until it is closed."""
+
+    closed: threading.Event
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if b"UpsertBucket" in asked:
+            self.begin(**json.loads(asked)["variables"])
+        else:
+            self.closed.wait()
+
+    do_GET = do_PUT = do_POST
+
+    def begin(self, name, project, **_):
+        place = {"id": "1", "name": project, "entity": {"id": "2", "name": "somebody"}}
+        bucket = {"id": "3", "name": name, "displayName": name, "config": "{}", "project": place}
+        content = json.dumps({"data": {"upsertBucket": {"bucket": bucket, "inserted": True}}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """`server(Handler)`: a W&B server on this machine, which W&B is to use."""
+    closed, servers = threading.Event(), []
+
+    def start(handler):
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"closed": closed})))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{servers[-1].server_port}")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+
+    yield start
+    closed.set()
+    for one in servers:
+        one.shutdown()
+        one.server_close()
+    wandb.teardown()
+
+
+def test_a_server_that_refuses_the_key_leaves_an_offline_run(config, server, caplog, monkeypatch):
+    server(Unavailable)
+    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    started(config())
+    assert "continuing offline" in caplog.text
+
+
+def test_uploads_that_hang_are_left_to_wandb_sync(config, server, caplog, monkeypatch):
+    server(Silent)
+    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    run = config("tracker.finish_timeout=1.0")
+    folder = RunFolder.of(run)
+    folder.make()
+    tracker = tracking.start(run, folder)
+    tracker.log({"epoch": 1, "val/acc": 0.5})
+    tracker.finish({"test/acc": 0.5}, folder.plots)
+    (log,) = folder.path.glob("wandb/run-*/*.wandb")
+    assert f"wandb sync {log.parent}" in caplog.text
+    assert "0.5" in inspect(log)
+
+
+def test_a_wandb_that_cannot_start_does_not_cost_the_run(config, caplog, monkeypatch, tmp_path):
+    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "no such folder"))
+    run = config()
+    folder = RunFolder.of(run)
+    folder.make()
+    (folder.path / "wandb").touch()  # where its folder is to be
+    tracker = tracking.start(run, folder)
+    tracker.log({"epoch": 1})
+    tracker.finish({}, folder.plots)
+    assert "The run goes on" in caplog.text

@@ -20,8 +20,8 @@ def test_cfg_prints_the_config_without_importing_a_framework():
     assert "name: vit_tiny" in done.stdout
 
 
-def test_help_lists_every_group_and_choice(train):
-    shown = train("--help").stdout
+def test_help_lists_every_group_and_choice(train_here):
+    shown = train_here("--help").stdout
     for line in ("model: cnn, resnet18", "aug: alternating, basic, cutmix", "experiments: ", "precision: auto"):
         assert line in shown
 
@@ -60,12 +60,19 @@ def test_help_lists_every_group_and_choice(train):
         ([*TINY, "+aug.albumentations=[{Blurr: {}}]"], "there is no transform 'Blurr'. Did you mean 'Blur'?"),
     ],
 )
-def test_a_mistake_is_one_message_and_status_2_and_leaves_no_run(train, tmp_path, arguments, message):
-    done = train(*arguments, WANDB_API_KEY="", NETRC=str(tmp_path / "none"))
+def test_a_mistake_is_one_message_and_status_2_and_leaves_no_run(train_here, tmp_path, arguments, message):
+    done = train_here(*arguments, WANDB_API_KEY="", NETRC=str(tmp_path / "none"))
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert not list(tmp_path.glob("runs/**/config.yaml"))
+
+
+def test_a_mistake_ends_the_process_in_the_same_way(train):
+    done = train("model=resnet81")
+    assert done.returncode == 2
+    assert "Did you mean 'resnet18'?" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_process_has_one_framework():

@@ -2,6 +2,7 @@
 
 The published programs draw one share a batch; here each image draws its own, which the formulas allow."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,10 @@ class Mixer:
         chosen = self._cutmix if cut else self._mixup
         assert chosen is not None
         share = rng.beta(chosen.alpha, chosen.alpha, batch)
-        return Draws(cut, share, rng.permutation(batch), rng.random((batch, 2)))
+        draws = Draws(cut, share, rng.permutation(batch), rng.random((batch, 2)))
+        if isinstance(chosen, CutMix) and rng.random() >= chosen.probability:
+            return dataclasses.replace(draws, share=np.ones(batch))  # the same types as a batch that is mixed
+        return draws
 
     @staticmethod
     def apply(images: np.ndarray, labels: np.ndarray, classes: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
@@ -57,12 +61,14 @@ class Mixer:
 
 def boxes(shape: tuple[int, ...], draws: Draws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The partners' boxes in images [B, H, W, 3]: first row and column, int [B, 2], those after the last, int [B, 2],
-    and the share that is left once they are clipped, float32 [B]."""
+    and the share that is left once they are clipped, float32 [B].
+
+    Each edge is rounded to the nearest pixel. As centres are anywhere, a box is as large on average as its formula says
+    (the authors' program rounds sides down to an even number of pixels: clovaai/CutMix-PyTorch)."""
     size = np.array(shape[1:3])
     half = np.sqrt(1 - draws.share)[:, None] * size / 2
     centre = draws.centre * size
-    start = (centre - half).astype(int).clip(0)
-    end = np.minimum(np.ceil(centre + half).astype(int), size)
+    start, end = (np.rint(edge).astype(int).clip(0, size) for edge in (centre - half, centre + half))
     return start, end, (1 - (end - start).prod(1) / size.prod()).astype(np.float32)
 
 

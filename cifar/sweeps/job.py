@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 
-from cifar import isolation
+from cifar import environment, isolation
 from cifar.config import from_yaml
 from cifar.console import reported
 
@@ -18,6 +18,7 @@ def main() -> None:
     """Run the config; exit with a status of `cifar.console`."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the sweep stops us, even if it ignores its own
     isolation.end_with_parent(GRACE_S)
+    environment.settle_job()
     if (cores := os.environ.get(CORES)) and hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):  # the cores of another machine
             os.sched_setaffinity(0, map(int, cores.split(",")))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from visits import visit
 
-from cifar.augment.mixing import Draws, Mixer
+from cifar.augment.mixing import Draws, Mixer, boxes
 from cifar.config import CutMix, Mixup
 
 BATCH, CLASSES, SIDE = 64, 5, 32
@@ -11,8 +11,8 @@ IMAGES = RNG.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
 LABELS = RNG.integers(0, CLASSES, BATCH)
 
 
-def draw(mixup=None, cutmix=None, seed=0, batch=BATCH):
-    mixer = Mixer(mixup and Mixup(alpha=mixup), cutmix and CutMix(alpha=cutmix))
+def draw(mixup=None, cutmix=None, seed=0, batch=BATCH, probability=1.0):
+    mixer = Mixer(mixup and Mixup(alpha=mixup), cutmix and CutMix(alpha=cutmix, probability=probability))
     return mixer.draw(visit(seed, batch))
 
 
@@ -68,6 +68,43 @@ def test_the_box_of_cutmix_has_the_drawn_size_and_place_but_for_whole_pixels():
             middle = centre[i, axis] * SIDE
             assert abs(covered[0] - max(middle - side / 2, 0)) <= 1
             assert abs(covered[-1] + 1 - min(middle + side / 2, SIDE)) <= 1
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
+def test_boxes_are_on_average_as_large_as_the_formula_says(alpha):
+    """A side of length a around c, anywhere in 0..1, covers max(c - a/2, 0) to min(c + a/2, 1): on average a - a²/4."""
+    draws = draw(cutmix=alpha, batch=200_000)
+    start, end, left = boxes((len(draws.share), SIDE, SIDE, 3), draws)
+    side = np.sqrt(1 - draws.share)
+    expected = ((side - side**2 / 4) ** 2).mean()
+    areas = 1 - left.astype(np.float64)
+    assert abs(areas.mean() - expected) < 5 * areas.std() / np.sqrt(len(areas))
+    np.testing.assert_allclose((end - start).mean(0) / SIDE, (side - side**2 / 4).mean(), atol=0.002)
+    np.testing.assert_allclose((start + end).mean(0) / 2, SIDE / 2, atol=0.1)  # as much on one side as on the other
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 1.0])
+def test_cutmix_leaves_batches_alone_as_often_as_it_is_told(probability):
+    draws = [draw(cutmix=1.0, seed=seed, probability=probability) for seed in range(500)]
+    mixed = [bool((d.share < 1).any()) for d in draws]
+    assert abs(np.mean(mixed) - probability) <= 0.1
+    always = [draw(cutmix=1.0, seed=seed) for seed in range(500)]
+    for one, other in zip(draws, always, strict=True):
+        if (one.share < 1).any():
+            np.testing.assert_array_equal(one.share, other.share)  # the option decides whether, not how
+        else:
+            images, labels = Mixer.apply(IMAGES, LABELS, CLASSES, one)
+            assert images.dtype == labels.dtype == np.float32
+            np.testing.assert_array_equal(images, IMAGES)
+            np.testing.assert_array_equal(labels, np.eye(CLASSES)[LABELS])
+
+
+def test_with_mixup_the_probability_is_of_the_batches_that_are_cutmixs():
+    draws = [draw(mixup=1.0, cutmix=1.0, seed=seed, probability=0.5) for seed in range(800)]
+    kinds = [(d.cut, bool((d.share < 1).any())) for d in draws]
+    assert (False, False) not in kinds
+    for kind, share in (((False, True), 0.5), ((True, True), 0.25), ((True, False), 0.25)):
+        assert abs(kinds.count(kind) / len(kinds) - share) < 0.08
 
 
 def test_a_box_over_the_border_is_clipped_and_the_label_knows():

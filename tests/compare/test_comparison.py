@@ -91,7 +91,7 @@ def test_costs_and_classes_of_a_group(tmp_path):
 
 def test_configs_show_what_differs(augmented):
     made = report(augmented)
-    assert group(made, "aug=randaug")["config"]["aug.randaug.magnitude"] == 9
+    assert group(made, "aug=randaug")["config"]["aug.randaug.magnitude"] == 5
     assert group(made, "aug=none")["config"]["aug.randaug.magnitude"] is None
     assert "model.name" not in group(made, "aug=none")["config"]
 

@@ -29,7 +29,7 @@ def test_a_run_is_read_as_training_wrote_it(tmp_path):
     (run,) = gather([path]).runs
     assert (run.seed, run.state, run.finished) == (3, "done", True)
     assert run.choices["model.name"] == "cnn"
-    assert run.choices["aug.randaug.magnitude"] == 9
+    assert run.choices["aug.randaug.magnitude"] == 5
     assert run.choices["optimizer.lr"] == made.optimizer.lr
     assert run.choices["data.train_size"] is None
     unrelated = {"seed", "study", "runs_dir", "on_existing", "data.root", "backend.workers"}

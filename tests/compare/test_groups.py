@@ -67,7 +67,7 @@ def test_the_fewest_keys_are_shown():
 
 
 def test_parameters_of_a_policy_are_told_where_it_has_them():
-    runs = of_each(("aug=none",), ("aug=randaug", "aug.randaug.magnitude=5"), ("aug=randaug",))
+    runs = of_each(("aug=none",), ("aug=randaug",), ("aug=randaug", "aug.randaug.magnitude=9"))
     grouping = grouped(runs)
     assert grouping.keys == ["aug.name", "aug.randaug.magnitude"]
     assert labels(grouping) == [

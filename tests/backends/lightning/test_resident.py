@@ -32,6 +32,7 @@ POLICIES = {
     "resize": {"crop": CROP, "resize": {"sizes": [16, 21, 32]}},
     "mixup": {"mixup": {"alpha": 0.4}},
     "cutmix": {"cutmix": {"alpha": 1.0}},
+    "cutmix-at-times": {"cutmix": {"alpha": 1.0, "probability": 0.5}},
     "all": {"crop": CROP, "flip": FLIP, "cutout": {"size": 16}, "mixup": {"alpha": 0.8}, "cutmix": {"alpha": 1.0}},
 }
 

@@ -12,6 +12,10 @@ class Busy(UserError):
     """Another process works in the run's folder."""
 
 
+class NoSuchPrecision(UserError):
+    """This machine does not compute in the precision that was chosen."""
+
+
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
 

@@ -18,7 +18,7 @@ from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
 from cifar.data import CLASSES, Splits
-from cifar.errors import UserError
+from cifar.errors import NoSuchPrecision, UserError
 from cifar.evaluation import Evaluation, evaluate
 from cifar.report import summary
 from cifar.runs import manifest
@@ -43,7 +43,7 @@ def run(config: Config) -> dict[str, Any] | None:
         return None
     check(config)  # first: a framework takes seconds to load
     backend = backends.load(config.backend)
-    plan = backend.plan(config, CLASSES[config.data.name])
+    plan = planned(backend, config)
     splits = data.load(config.data)
     with folder.claimed():
         if (finished := _finished(folder, config)) is not None:  # by another process, meanwhile
@@ -57,6 +57,34 @@ def check(config: Config) -> None:
     data.check(config.data, config.batch_size)
     tracking.check(config)
     Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
+
+
+def planned(backend: Backend, config: Config) -> Plan:
+    """What `backend` will do with `config` on this machine. Raises UserError if it cannot be done."""
+    resumed = as_started(config)
+    try:
+        return backend.plan(resumed, CLASSES[config.data.name])
+    except NoSuchPrecision as error:
+        if resumed.precision == config.precision:
+            raise
+        raise UserError(
+            f"{RunFolder.of(config).path} was started in {resumed.precision}, which precision=auto chose there and "
+            f"which this machine lacks. Resume it on a machine like the first one, or start over with "
+            f"on_existing=rerun."
+        ) from error
+
+
+def as_started(config: Config) -> Config:
+    """`config` in the precision in which its half-done run was started: on this machine, `auto` may choose another."""
+    folder = RunFolder.of(config)
+    if config.precision != "auto" or config.on_existing != "resume" or not folder.resumable:
+        return config
+    starts = (folder.read_json("manifest.json") or {}).get("starts", [])
+    return _in_precision(config, starts[-1]["plan"]["precision"]) if starts else config
+
+
+def _in_precision(config: Config, precision: str) -> Config:
+    return config.model_copy(update={"precision": precision})
 
 
 def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
@@ -132,13 +160,14 @@ def _train_and_test(
 ) -> dict[str, Any]:
     images_per_epoch = len(splits.train) // config.batch_size * config.batch_size
     recorder = Recorder(folder.metrics, config.epochs, images_per_epoch, tracker)
+    decided = _in_precision(config, plan.precision)
     with logging_redirect_tqdm(list(console.loggers())), contextlib.closing(recorder):
-        backend.fit(config, splits, folder, recorder)
+        backend.fit(decided, splits, folder, recorder)
     rows = read_metrics(folder.metrics)
     check_complete(rows, config.epochs, folder.metrics)
     best = best_epoch(rows)
     started = time.perf_counter()
-    predict = functools.partial(backend.predict, config, splits, folder)
+    predict = functools.partial(backend.predict, decided, splits, folder)
     logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
     seconds = time.perf_counter() - started
     labels = np.asarray(splits.test.labels)

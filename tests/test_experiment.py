@@ -169,6 +169,24 @@ def test_other_images_or_another_precision_do_not_finish_a_run(tiny):
         experiment.run(run)
 
 
+def test_a_run_resumes_in_the_precision_it_was_started_in(tiny, after_each_epoch):
+    run = tiny("precision=auto")
+    other = {"fp32": "bf16", "bf16": "fp32"}[backends.load(run.backend).plan(run, 10).precision]
+    there, whole = (run.model_copy(update={"precision": other, "study": study}) for study in ("there", "whole"))
+    after_each_epoch(lambda epoch: os.kill(os.getpid(), signal.SIGTERM) if epoch == 2 else None)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(there)
+    folder = RunFolder.of(run)  # as if precision=auto had chosen the other one, on another machine
+    folder.path.parent.mkdir()
+    RunFolder.of(there).path.rename(folder.path)
+    after_each_epoch(lambda epoch: None)
+    assert experiment.run(run)["precision"] == other
+    assert [start["plan"]["precision"] for start in folder.read_json("manifest.json")["starts"]] == [other] * 2
+    assert folder.config == run, "which still says auto"
+    experiment.run(whole)
+    assert_same_weights(weights(run), weights(whole))
+
+
 @pytest.mark.parametrize(
     "variant",
     [

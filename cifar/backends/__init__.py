@@ -11,8 +11,8 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from cifar import console
-from cifar.backends import environment, memory
+from cifar import console, environment
+from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
 from cifar.data import Splits
@@ -68,7 +68,7 @@ def load(choice: Choice) -> Backend:
             f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
             f"beside it. Give each a process of its own (as sweeps do)."
         )
-    environment.settle()
+    environment.settle_framework()
     memory.keep_freed()
     if isinstance(choice, Keras):
         os.environ["KERAS_BACKEND"] = choice.engine

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from cifar import backends, data, experiment, isolation
 from cifar.config import Config
-from cifar.data import CLASSES
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder, make
 
@@ -130,7 +129,7 @@ _IRRELEVANT = {"seed", "aug", "schedule", "epochs", "study", "runs_dir", "on_exi
 def _ask_backends(problems: Problems, jobs: Iterable[Job], share: Mapping[str, str]) -> None:
     """What the backends refuse: each is asked in a process of its own, once for all jobs that are alike to it."""
     for of_one in _alike(jobs, lambda job: f"{job.config.backend.label} {job.config.backend.device}"):
-        groups = _alike(of_one, lambda job: job.config.model_dump_json(exclude=_IRRELEVANT))
+        groups = _alike(of_one, lambda job: experiment.as_started(job.config).model_dump_json(exclude=_IRRELEVANT))
         answers = _answers([group[0].config for group in groups], share)
         for refusal, group in zip(answers, groups, strict=True):
             if refusal is not None:
@@ -152,7 +151,7 @@ def refusals(configs: list[Config], share: Mapping[str, str]) -> list[str | None
     answers: list[str | None] = []
     for config in configs:
         try:
-            backends.load(config.backend).plan(config, CLASSES[config.data.name])
+            experiment.planned(backends.load(config.backend), config)
             answers.append(None)
         except UserError as error:
             answers.append(str(error))

@@ -7,7 +7,7 @@ from cifar import freezing
 from cifar.backends import Plan
 from cifar.backends.lightning import model
 from cifar.config import IMAGE_SIZE, Config, Lightning
-from cifar.errors import UserError
+from cifar.errors import NoSuchPrecision, UserError
 from cifar.runs.manifest import cores, cpu_name
 
 MAX_WORKERS = 8
@@ -43,17 +43,17 @@ def uses_gpu(config: Config) -> bool:
 
 
 def precision(config: Config, gpu: bool) -> str:
-    """fp32, bf16, fp16 or fp64. Raises UserError for one that the processor or GPU lacks."""
+    """fp32, bf16, fp16 or fp64. Raises NoSuchPrecision for one that the CPU or GPU lacks."""
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else _cpu_has_bf16()
     match config.precision:
         case "auto":
             return "bf16" if bf16 and (gpu or _cpu_is_fast_in_bf16()) else "fp32"
         case "bf16" if not bf16:
-            raise UserError(
+            raise NoSuchPrecision(
                 f"precision=bf16: this {'GPU' if gpu else 'processor'} has no bf16 arithmetic; use auto or fp32."
             )
         case "fp16" if not gpu:
-            raise UserError("precision=fp16 needs a GPU: on a processor, use auto, bf16 or fp32.")
+            raise NoSuchPrecision("precision=fp16 needs a GPU: on a processor, use auto, bf16 or fp32.")
     return config.precision
 
 

@@ -6,12 +6,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from settings import ROOT
 
 from cifar import data, experiment
 from cifar.backends.lightning import model
+from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
+from cifar.sweeps import plan
 
 
 def read(folder, name):
@@ -56,6 +59,21 @@ def test_ema_weights_are_what_is_validated_and_tested(tiny):
         np.testing.assert_allclose(predictions["logits"], averaged, atol=1e-3)
         current = logits(run, checkpoint["current_model_state"])
         assert not np.allclose(predictions["logits"], current, atol=1e-2)
+
+
+def test_a_run_in_a_precision_that_this_machine_lacks_is_not_resumed_in_another(tiny, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True})
+    run = tiny("epochs=1", "precision=auto", "backend.device=cpu")
+    assert experiment.run(run)["precision"] == "bf16"
+    folder = RunFolder.of(run)
+    (folder.path / "result.json").unlink()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    lacking = "was started in bf16, which precision=auto chose there and which this machine lacks. Resume it on"
+    with pytest.raises(UserError, match=lacking):
+        experiment.run(run)
+    (refusal,) = plan.refusals([run], {})
+    assert lacking in refusal, "before the first job of a sweep"
+    assert experiment.run(run.model_copy(update={"on_existing": "rerun"}))["precision"] == "fp32"
 
 
 def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_path):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -220,7 +220,9 @@ class CutMix(Section):
 class Augmentation(Section):
     """Steps, applied in this order. A step that is not there is not done."""
 
-    name: Annotated[FileName, LABEL] = Field(description="what tables and folders call this mixture")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), LABEL] = Field(
+        description="what tables and folders call this mixture"
+    )
     crop: Annotated[Crop | None, Neutral(None)] = None
     flip: Annotated[Flip | None, Neutral(None)] = None
     randaug: Annotated[RandAugment | None, Neutral(None)] = None
@@ -232,6 +234,11 @@ class Augmentation(Section):
     resize: Annotated[Resize | None, Neutral(None)] = None
     mixup: Annotated[Mixup | None, Neutral(None)] = None
     cutmix: Annotated[CutMix | None, Neutral(None)] = None
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of its steps."""
+        return [name for name, value in self if name != "name" and value is not None]
 
     @field_validator("albumentations", "resize")
     @classmethod
@@ -416,6 +423,17 @@ class Evaluation(Section):
         description="share of the images, the least sure ones, that are shown in more than one view"
     )
 
+    @property
+    def views(self) -> dict[str, Any]:
+        """How the network is tested."""
+        return {"tta": self.tta, "tta_share": 1.0 if self.tta == "none" else self.tta_share}
+
+    @property
+    def label(self) -> str:
+        """`flip_shift-0.25`: the views as a file's name."""
+        tta, share = self.views.values()
+        return tta if share == 1 else f"{tta}-{share}"
+
 
 def _named_as_wandb_allows(project: str) -> str:
     if found := sorted(set(project) & set("/\\#?%:")):
@@ -444,9 +462,11 @@ class NoTracker(Section):
 class Sweep(Section):
     """How the jobs of a sweep are dealt with; of no meaning to a single run."""
 
-    retry_failed: bool = Field(description="whether a job that failed earlier is tried again")
-    fail_fast: bool = Field(description="whether the first failure stops the sweep")
-    time_limit: PositiveFloat | None = Field(description="seconds after which a job is stopped and counts as failed")
+    retry_failed: Annotated[bool, Neutral(True)] = Field(description="whether a job that failed earlier is tried again")
+    fail_fast: Annotated[bool, Neutral(False)] = Field(description="whether the first failure stops the sweep")
+    time_limit: Annotated[PositiveFloat | None, Neutral(None)] = Field(
+        description="seconds after which a job is stopped and counts as failed"
+    )
 
 
 class Config(Section):
@@ -559,7 +579,53 @@ def composed(*overrides: str) -> Config:
 
 def from_hydra(composed: DictConfig) -> Config:
     """Validate a composed config. Raises UserError that lists every mistake at once."""
-    return _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    config = _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    if useless := list(_without_effect(config)):
+        raise UserError("the config asks for what has no effect:\n" + "\n".join(f"  {line}" for line in useless))
+    return config.model_copy(update={"aug": _named_by_its_steps(config.aug)})
+
+
+def _without_effect(config: Config) -> Iterator[str]:
+    """What is asked for and would be ignored. (Folders may hold it: what they mean is known.)"""
+    if config.evaluation.tta == "none" and config.evaluation.tta_share != 1:
+        yield (
+            f"evaluation.tta_share={config.evaluation.tta_share}: with evaluation.tta=none, there is one view of every "
+            f"image; choose evaluation.tta=flip or flip_shift, or leave out the share."
+        )
+    if config.data.name == "digits" and config.data.root is not None:
+        yield f"data.root={config.data.root}: data=digits comes with scikit-learn, not from a folder; leave it out."
+    for part, share in config.freeze.items():
+        if whole := next((p for p, s in config.freeze.items() if part.startswith(f"{p}.") and s <= share), None):
+            yield f"freeze.{part}={share}: {whole}, which it is a part of, is frozen from {config.freeze[whole]} on."
+    match config.optimizer:
+        case MuonSgd(nesterov=True, momentum=0, sgd_momentum=0):
+            yield "optimizer.nesterov=true: it needs a momentum or sgd_momentum above 0."
+
+
+def check_single(config: Config, hydra_overrides: Sequence[str]) -> None:
+    """Refuse in a single run what only a sweep reads. Raises UserError."""
+    given = [override for override in hydra_overrides if re.match(r"\+*hydra[./](launcher|sweeper)\b", override)]
+    given += [f"sweep.{key}={_as_yaml(value)}" for key, value in identity(config.sweep).items()]
+    if given:
+        raise UserError(f"{', '.join(given)}: only a sweep reads this. Add -m to the command, or leave it out.")
+
+
+def _named_by_its_steps(aug: Augmentation) -> Augmentation:
+    """`basic+cutout-flip`: a mixture with other steps than the file of conf/aug has whose name it bears."""
+    steps = _steps_of_choice(aug.name)
+    if steps is None:
+        return aug  # a name of the user's own
+    added = "".join(f"+{step}" for step in aug.steps if step not in steps)
+    removed = "".join(f"-{step}" for step in steps if step not in aug.steps)
+    return aug.model_copy(update={"name": f"{aug.name}{added}{removed}"})
+
+
+@functools.cache
+def _steps_of_choice(name: str) -> list[str] | None:
+    path = CONF / "aug" / f"{name}.yaml"
+    if not path.exists():
+        return None
+    return Augmentation.model_validate(OmegaConf.to_container(OmegaConf.load(path))).steps
 
 
 def _validated(raw: Any) -> Config:

@@ -21,7 +21,7 @@ from cifar.data import CLASSES, Splits
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.evaluation import Evaluation, evaluate
 from cifar.report import summary
-from cifar.runs import manifest
+from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, Row, best_epoch, check_complete, read_metrics
 from cifar.tracking import NoTracker, Tracker
@@ -49,7 +49,8 @@ def run(config: Config) -> dict[str, Any] | None:
         if (finished := _finished(folder, config)) is not None:  # by another process, meanwhile
             return finished
         _settle_existing(folder, config, splits, plan)
-        return _recorded(backend, config, plan, splits, folder)
+        work = _tested_anew if folder.trained else _trained
+        return work(backend, config, plan, splits, folder)
 
 
 def check(config: Config) -> None:
@@ -88,10 +89,16 @@ def _in_precision(config: Config, precision: str) -> Config:
 
 
 def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
-    """The result of an earlier run of the same config, shown; None if there is none, or it is not to be used."""
+    """The result of an earlier run of the same config, shown; None if there is none, or it is not to be used.
+
+    Raises UserError if it is of other images, or of another device than the config names."""
     result = folder.result if config.on_existing in ("resume", "skip") else None
-    if result is not None:
-        log.info("Already done (on_existing=rerun runs it again).\n\n%s", summary(folder, result))
+    if result is None:
+        return None
+    fingerprint = data.fingerprint(config.data)
+    continuity.check_finished(folder, config, fingerprint)
+    notes = "".join(f"\n{note}" for note in continuity.differences(folder, config, fingerprint))
+    log.info("Already done (on_existing=rerun runs it again).%s\n\n%s", notes, summary(folder, result))
     return result
 
 
@@ -105,28 +112,65 @@ def _settle_existing(folder: RunFolder, config: Config, splits: Splits, plan: Pl
         raise UserError(f"{folder.path} exists ({state}), and on_existing=fail.")
     if config.on_existing == "rerun":
         folder.clear()
-    elif folder.resumable:
-        _check_continuity(folder, splits, plan)
-        log.info("Resuming %s (%s).", folder.path, state)
+    elif folder.trained or folder.resumable:
+        _check_continuity(folder, config, splits, plan)
+        if folder.trained:
+            log.info("%s is trained already; testing it in another way.", folder.path)
+        else:
+            log.info("Resuming %s (%s).", folder.path, state)
 
 
-def _check_continuity(folder: RunFolder, splits: Splits, plan: Plan) -> None:
-    """Refuse to finish a run on other images or in another precision than it was begun with."""
+def _check_continuity(folder: RunFolder, config: Config, splits: Splits, plan: Plan) -> None:
+    """Refuse to finish a run on other images, another split, another precision or, where one is named, another device
+    than it was begun with."""
     manifest = folder.read_json("manifest.json")
     if manifest is None:
         return
-    then = {"images": manifest["data"]["fingerprint"], "precision": manifest["starts"][-1]["plan"]["precision"]}
-    now = {"images": splits.fingerprint, "precision": plan.precision}
+    recorded = manifest["starts"][-1]["plan"]
+    then = {
+        "images": manifest["data"]["fingerprint"],
+        "split": manifest["data"].get("split", splits.division),  # earlier versions did not record it
+        "precision": recorded["precision"],
+    }
+    now = {"images": splits.fingerprint, "split": splits.division, "precision": plan.precision}
     changed = [f"{name} {then[name]}, now {now[name]}" for name in then if then[name] != now[name]]
     if changed:
         raise UserError(
             f"{folder.path} was begun with {'; '.join(changed)}. Go on where it was begun, or start over with "
             f"on_existing=rerun."
         )
+    continuity.check_device(folder, config, recorded["device"])
+    if recorded["device"] != plan.device:
+        log.info("It was begun on %s; now, it is %s.", recorded["device"], plan.device)
 
 
-def _recorded(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
-    """Train and evaluate; however it ends, the folder says how."""
+def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
+    """Test the finished run's network in another way; the run's own result stays."""
+    trained = folder.own_result
+    assert trained is not None
+    with console.logged_to(folder.log), _stopped_by_signals():
+        try:
+            folder.set_status("running")
+            _record_reading(config, folder, plan)
+            measured, _, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
+            result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
+            folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
+        except BaseException as error:
+            _record_failure(error, folder, NoTracker())
+            raise
+        log.info("\n%s", summary(folder, result))
+        return result
+
+
+def _record_reading(config: Config, folder: RunFolder, plan: Plan) -> None:
+    """Every use of the test set is on record, before it happens."""
+    recorded = folder.read_json("manifest.json") or {}
+    reading = {**config.evaluation.views, **manifest.describe(), "plan": dataclasses.asdict(plan)}
+    folder.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), reading]})
+
+
+def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
+    """Train and test; however it ends, the folder says how."""
     tracker: Tracker = NoTracker()
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
@@ -166,29 +210,41 @@ def _train_and_test(
     rows = read_metrics(folder.metrics)
     check_complete(rows, config.epochs, folder.metrics)
     best = best_epoch(rows)
-    started = time.perf_counter()
-    predict = functools.partial(backend.predict, decided, splits, folder)
-    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
-    seconds = time.perf_counter() - started
-    labels = np.asarray(splits.test.labels)
-    evaluation = evaluate(logits, labels)
-    folder.write_predictions(logits, labels)
+    measured, evaluation, logits = _test(backend, decided, splits, folder)
+    folder.write_predictions(logits, np.asarray(splits.test.labels))
     _draw(config, splits, folder, rows, evaluation, logits)
     training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
     return {
-        **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
-        **({} if one_view is logits else {"test/acc_one_view": float((one_view.argmax(1) == labels).mean())}),
+        **measured,
         "val/acc": best["val/acc"],
         "best_epoch": int(best["epoch"]),
         "epochs": len(rows),
         "seconds": sum(row["seconds"] for row in rows),
-        "test_seconds": seconds,
         "images_per_second": images_per_epoch * len(rows) / training_seconds,
         "peak_memory_bytes": backend.peak_memory(config),
         **dataclasses.asdict(plan),
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
     }
+
+
+def _test(
+    backend: Backend, config: Config, splits: Splits, folder: RunFolder
+) -> tuple[dict[str, Any], Evaluation, np.ndarray]:
+    """(what a result says of the test, the same as an Evaluation, logits) of the best checkpoint."""
+    started = time.perf_counter()
+    predict = functools.partial(backend.predict, config, splits, folder)
+    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
+    seconds = time.perf_counter() - started
+    labels = np.asarray(splits.test.labels)
+    evaluation = evaluate(logits, labels)
+    measured = {
+        **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
+        **({} if one_view is logits else {"test/acc_one_view": float((one_view.argmax(1) == labels).mean())}),
+        "test_seconds": seconds,
+        "evaluation": config.evaluation.views,
+    }
+    return measured, evaluation, logits
 
 
 def _draw(
@@ -217,12 +273,11 @@ def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> 
 
 
 def _write_manifest(folder: RunFolder, splits: Splits, plan: Plan) -> None:
-    earlier = (folder.read_json("manifest.json") or {}).get("starts", [])
+    recorded = folder.read_json("manifest.json") or {}
     start = {**manifest.describe(), "plan": dataclasses.asdict(plan)}
     sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
-    folder.write_json(
-        "manifest.json", {"data": {"fingerprint": splits.fingerprint, **sizes}, "starts": [*earlier, start]}
-    )
+    images = {"fingerprint": splits.fingerprint, "split": splits.division, **sizes}
+    folder.write_json("manifest.json", {**recorded, "data": images, "starts": [*recorded.get("starts", []), start]})
 
 
 @contextlib.contextmanager

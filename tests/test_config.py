@@ -155,6 +155,54 @@ def test_the_same_result_has_one_name_however_it_is_written(one, other):
     assert composed("model=cnn", *one.split()).run_name == composed("model=cnn", *other.split()).run_name
 
 
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["aug=basic", "+aug.cutout.size=8"], "basic+cutout"),
+        (["aug=basic", "~aug.flip"], "basic-flip"),
+        (["aug=basic", "aug.flip=null"], "basic-flip"),
+        (["aug=strong", "~aug.mixup", "+aug.trivialaug={}", "+aug.cutout.size=4"], "strong+trivialaug+cutout-mixup"),
+        (["aug=cutout", "aug.cutout.size=8"], "cutout"),
+        (["aug=cutout", "aug.name=basic"], "basic+cutout"),
+        (["aug=basic", "+aug.cutout.size=8", "aug.name=mine"], "mine"),
+        (["experiments=quickstart"], "basic-flip"),
+        (["experiments=quickstart", "aug=none"], "none"),
+        (["experiments=speedrun96"], "alternating+cutout"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_mixture_with_other_steps_than_its_choice_says_so_in_its_name(overrides, name):
+    built = composed(*overrides)
+    assert built.aug.name == name
+    assert f"-{name}-" in built.run_name
+    assert from_yaml(to_yaml(built)) == built
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["evaluation.tta_share=0.25"], "evaluation.tta_share=0.25: with evaluation.tta=none, there is one view"),
+        (["data=digits", "data.root=/tmp"], "data.root=/tmp: data=digits comes with scikit-learn"),
+        (
+            ["+freeze={layer1: 0.5, layer1.0: 0.75}"],
+            "freeze.layer1.0=0.75: layer1, which it is a part of, is frozen",
+        ),
+        (
+            ["model=cnn", "optimizer=muon_sgd", "optimizer.momentum=0", "optimizer.sgd_momentum=0"],
+            "optimizer.nesterov=true: it needs",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(overrides, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        composed(*overrides)
+
+
+def test_a_folder_may_hold_what_has_no_effect():
+    text = to_yaml(composed("evaluation.tta=flip", "evaluation.tta_share=0.25")).replace("tta: flip", "tta: none")
+    assert from_yaml(text).evaluation.views == {"tta": "none", "tta_share": 1.0}
+
+
 @pytest.mark.parametrize("command", NAMES)
 def test_no_finished_run_is_renamed(command):
     """If this fails, the same command trains again what was finished: tests/frozen/names.yaml says what to do."""

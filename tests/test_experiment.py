@@ -118,6 +118,52 @@ def test_the_same_config_again_is_shown_not_trained(tiny, caplog, monkeypatch):
     assert checkpoint(RunFolder.of(run), "last").stat().st_mtime_ns == before
 
 
+def test_another_way_to_test_a_finished_run_does_not_train_it_again(tiny, monkeypatch):
+    run = tiny("epochs=1")
+    first, folder = experiment.run(run), RunFolder.of(run)
+    kept = {path: path.read_bytes() for path in folder.path.rglob("*") if path.suffix in (".csv", ".yaml", ".npz")}
+    flipped = run.model_copy(update={"evaluation": tiny("evaluation.tta=flip").evaluation})
+    monkeypatch.setattr(backends.load(run.backend), "fit", None)
+    second = experiment.run(flipped)
+    alone = first["test/acc"]
+    assert second["test/acc_one_view"] == alone
+    assert second["evaluation"] == {"tta": "flip", "tta_share": 1.0}
+    same = ("val/acc", "best_epoch", "seconds", "parameters", "data_fingerprint", "precision")
+    assert [second[name] for name in same] == [first[name] for name in same]
+    assert folder.result == json.loads(json.dumps(first)), "the run's own result stays"
+    assert {path: path.read_bytes() for path in kept} == kept
+    with np.load(folder.path / "evaluations/flip.npz") as predictions:
+        assert second["test/acc"] == evaluate(predictions["logits"], predictions["labels"]).acc
+    (reading,) = folder.read_json("manifest.json")["evaluations"]
+    assert (reading["tta"], reading["plan"]["precision"]) == ("flip", first["precision"])
+    monkeypatch.setattr(experiment.backends, "load", None)
+    assert experiment.run(flipped) == RunFolder.of(flipped).result == json.loads(json.dumps(second))
+    assert experiment.run(run)["evaluation"] == {"tta": "none", "tta_share": 1.0}
+    assert len(folder.read_json("manifest.json")["evaluations"]) == 1, "shown, not tested again"
+
+
+def test_a_finished_run_is_not_taken_for_one_of_other_images_or_another_device(tiny, caplog, monkeypatch):
+    run = tiny("epochs=1")
+    result, folder = experiment.run(run), RunFolder.of(run)
+    monkeypatch.setattr(logging.getLogger("cifar"), "handlers", [caplog.handler])
+    recorded = folder.read_json("manifest.json")
+    start = recorded["starts"][-1]
+    start |= {"code": "0ld0ld00", "hardware": {**start["hardware"], "cpu": "Z80"}}
+    folder.write_json("manifest.json", recorded)
+    experiment.run(run)
+    assert "Made by version 0ld0ld00 of the code; this is version " in caplog.text
+    assert f"another machine (Z80), where backend.device=auto was {result['device']} and precision=auto" in caplog.text
+    start["plan"]["device"] = "NVIDIA H200"
+    folder.write_json("manifest.json", recorded)
+    experiment.run(run)
+    on_cpu = run.backend.model_copy(update={"device": "cpu"})
+    with pytest.raises(UserError, match=r"backend\.device=cpu, but .* was trained on NVIDIA H200"):
+        experiment.run(run.model_copy(update={"backend": on_cpu}))
+    folder.write_json("result.json", {**result, "data_fingerprint": "of other images"})
+    with pytest.raises(UserError, match="is done, but with other images: their fingerprint is of other images"):
+        experiment.run(run)
+
+
 def test_on_existing_fail_skip_and_rerun(tiny):
     run = tiny("epochs=1")
     experiment.run(run)
@@ -167,6 +213,16 @@ def test_other_images_or_another_precision_do_not_finish_a_run(tiny):
     folder.write_json("manifest.json", manifest)
     with pytest.raises(UserError, match="was begun with images of other images, now "):
         experiment.run(run)
+    manifest["data"] |= {"fingerprint": data.load(run.data).fingerprint, "split": "of earlier"}
+    folder.write_json("manifest.json", manifest)
+    with pytest.raises(UserError, match="was begun with split of earlier, now "):
+        experiment.run(run)
+    manifest["data"] |= {"split": data.load(run.data).division}
+    manifest["starts"][-1]["plan"]["device"] = "NVIDIA H200"
+    folder.write_json("manifest.json", manifest)
+    on_cpu = run.backend.model_copy(update={"device": "cpu"})
+    with pytest.raises(UserError, match=r"backend\.device=cpu, but .* was trained on NVIDIA H200"):
+        experiment.run(run.model_copy(update={"backend": on_cpu}))
 
 
 def test_a_run_resumes_in_the_precision_it_was_started_in(tiny, after_each_epoch):

@@ -232,6 +232,6 @@ def _mcnemar(compared: Sequence[Group]) -> tuple[dict[str, Any] | None, list[str
 
 def _right(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Which test images the run got right, bool [N], and their labels."""
-    with np.load(run.path / "predictions.npz") as file:
+    with np.load(run.predictions) as file:
         labels = file["labels"]
         return file["logits"].argmax(1) == labels, labels

@@ -1,5 +1,6 @@
 """Run folders, found and read: what a comparison needs of each run, and which folders cannot be used, and why."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -35,10 +36,16 @@ class Run:
     status: dict[str, Any]
     manifest: dict[str, Any]
     result: dict[str, Any]  # empty: not finished
+    tested: str = ""  # in which other way than at the end of the training
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return self.path.resolve().name + (f" ({self.tested})" if self.tested else "")
+
+    @property
+    def predictions(self) -> Path:
+        """The file of its test logits and labels."""
+        return self.path / (f"evaluations/{self.tested}.npz" if self.tested else "predictions.npz")
 
     @property
     def finished(self) -> bool:
@@ -117,7 +124,8 @@ def gather(roots: Iterable[Path]) -> Gathered:
             raise UserError(f"{root}: there is no such folder. Name run folders, studies, or the folder of all runs.")
         for path in _run_folders(root, seen, gathered.left_out):
             try:
-                gathered.runs.append(_read(path))
+                run = _read(path)
+                gathered.runs += [run, *_tested_otherwise(run, gathered.left_out)]
             except _UnusableError as reason:
                 gathered.left_out.append((path, str(reason)))
     if not gathered.runs:
@@ -162,6 +170,17 @@ def _read(path: Path) -> Run:
     choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
     status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, result)
+
+
+def _tested_otherwise(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Run]:
+    """A finished run's network as it was tested later, in other ways than its config says."""
+    for path in sorted((run.path / "evaluations").glob("[!.]*.json")) if run.finished else []:
+        result = _json(path)
+        if not result or not isinstance(views := result.get("evaluation"), dict):
+            left_out.append((path, "is damaged"))
+            continue
+        choices = run.choices | {f"evaluation.{key}": value for key, value in views.items()}
+        yield dataclasses.replace(run, choices=choices, result=result, tested=path.stem)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The images of a run: found or downloaded, divided into train, validation and test, fingerprinted."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from cifar.config import TRAINING_IMAGES, Data
 from cifar.data import archives, digits
+from cifar.data.arrays import Arrays
 from cifar.data.split import split_indices
 from cifar.errors import UserError
 
@@ -42,6 +44,14 @@ class Splits:
         red, green, blue = self.mean
         return round(red), round(green), round(blue)
 
+    @property
+    def division(self) -> str:
+        """A fingerprint of which images are for training and which for validation, in their order."""
+        digest = hashlib.sha256()
+        for subset in (self.train, self.validation):
+            digest.update(len(subset).to_bytes(8, "little") + subset.indices.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
+
 
 def check(config: Data, batch_size: int) -> None:
     """Refuse sizes that cannot be, before any file is touched. Raises UserError."""
@@ -75,14 +85,8 @@ def load(config: Data) -> Splits:
     """The splits of `config`; downloads and parses what is not there yet.
 
     Raises UserError if the data is missing and cannot be had, damaged, or not what its name says."""
-    if config.name == "digits":
-        arrays = digits.load()
-        cache = None
-    else:
-        assert config.root
-        arrays = archives.load(config.name, config.root)
-        _check_complete(config, len(arrays.train_labels), len(arrays.test_labels))
-        cache = archives.cache_folder(config.name, config.root)
+    arrays = _arrays(config)
+    cache = archives.cache_folder(config.name, config.root) if config.root and config.name != "digits" else None
     train, validation = split_indices(
         arrays.train_labels, config.val_size, config.train_size, config.split_seed, arrays.fingerprint, cache
     )
@@ -95,6 +99,24 @@ def load(config: Data) -> Splits:
         arrays.std,
         arrays.fingerprint,
     )
+
+
+def fingerprint(config: Data) -> str | None:
+    """Of all images and labels, as `Splits` has it; None where there are none, which are not downloaded for this.
+
+    Raises UserError if they are damaged."""
+    if config.name != "digits" and not archives.there(config.name, config.root or ""):
+        return None
+    return _arrays(config).fingerprint
+
+
+def _arrays(config: Data) -> Arrays:
+    if config.name == "digits":
+        return digits.load()
+    assert config.root
+    arrays = archives.load(config.name, config.root)
+    _check_complete(config, len(arrays.train_labels), len(arrays.test_labels))
+    return arrays
 
 
 def _check_complete(config: Data, train: int, test: int) -> None:

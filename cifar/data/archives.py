@@ -70,6 +70,12 @@ def cache_folder(name: str, root: str) -> Path:
     return Path(root).expanduser() / f"{name}-npy"
 
 
+def there(name: str, root: str) -> bool:
+    """Whether `load` would find the data set under `root`, not download it. Raises UserError if it is incomplete."""
+    base = Path(root).expanduser()
+    return bool(_source(ARCHIVES[name], base)) or arrays.read(cache_folder(name, str(base)), None) is not None
+
+
 def load(name: str, root: str) -> Arrays:
     """The arrays of CIFAR-10 or CIFAR-100 under `root`, memory-mapped; downloaded and parsed if need be."""
     archive, base = ARCHIVES[name], Path(root).expanduser()

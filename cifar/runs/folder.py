@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from cifar import files
-from cifar.config import Config, from_yaml, to_yaml
+from cifar.config import Config, Evaluation, from_yaml, to_yaml
 from cifar.errors import Busy, UserError
 
 PROBING_S = 0.5  # others hold the lock for a moment when they look whether it is free
@@ -25,10 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """`RUNS_DIR/STUDY/NAME-HASH`: paths, state and result of one run."""
+    """`RUNS_DIR/STUDY/NAME-HASH`: paths, state and result of one run.
 
-    def __init__(self, path: Path):
+    A run is trained once. It is tested as its config says, and may be tested in other ways later: each has a result and
+    predictions of its own, in `evaluations/`. `evaluation` says which of them is meant; None: the run's own."""
+
+    def __init__(self, path: Path, evaluation: Evaluation | None = None):
         self.path = path
+        self._evaluation = evaluation
         self.checkpoints = path / "checkpoints"
         self.metrics = path / "metrics.csv"
         self.plots = path / "plots"
@@ -39,7 +43,7 @@ class RunFolder:
     @classmethod
     def of(cls, config: Config) -> "RunFolder":
         """Where `config` is, or would be."""
-        return cls(Path(config.runs_dir).expanduser() / config.study / config.run_name)
+        return cls(Path(config.runs_dir).expanduser() / config.study / config.run_name, config.evaluation)
 
     @property
     def config(self) -> Config:
@@ -48,12 +52,33 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The result; None while the run is not done."""
+        """The result; None while the run is not done, or has not been tested in this way."""
+        own = self.own_result
+        if own is None or self._evaluation is None or self._tested_by(own) == self._evaluation.views:
+            return own
+        name = f"evaluations/{self._evaluation.label}.json"
+        return self.read_json(name) if (self.path / name).exists() else None
+
+    @property
+    def own_result(self) -> dict[str, Any] | None:
+        """The result of the test at the end of the training; None while the training is not done."""
         return self.read_json("result.json")
+
+    def _tested_by(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """The views of the test images that the result is of."""
+        if "evaluation" in result or not self.exists:
+            return result.get("evaluation", self._evaluation and self._evaluation.views)
+        return self.config.evaluation.views  # recorded by an earlier version of the program
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run is done, but has not been tested in this way."""
+        return self.own_result is not None and self.result is None
 
     @property
     def status(self) -> dict[str, Any] | None:
-        """{state: running|done|failed|interrupted, reason, pid, host, time}; None if the run was never started."""
+        """{state: running|done|failed|interrupted, reason, evaluation, pid, host, time}; None if the run was never
+        started."""
         return self.read_json("status.json")
 
     @property
@@ -134,6 +159,7 @@ class RunFolder:
             {
                 "state": state,
                 "reason": reason,
+                "evaluation": self._evaluation and self._evaluation.label,
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -158,9 +184,17 @@ class RunFolder:
             return None
         return value
 
-    def write_predictions(self, logits: np.ndarray, labels: np.ndarray) -> None:
+    def add_evaluation(self, result: dict[str, Any], logits: np.ndarray, labels: np.ndarray) -> None:
+        """Keep what testing the trained network in another way gave, beside the run's own result."""
+        assert self._evaluation is not None
+        self.write_predictions(logits, labels, f"evaluations/{self._evaluation.label}.npz")
+        self.write_json(f"evaluations/{self._evaluation.label}.json", result)
+        self.set_status("done")
+
+    def write_predictions(self, logits: np.ndarray, labels: np.ndarray, name: str = "predictions.npz") -> None:
         """Keep the logits [N, classes] of the test images and their labels [N]."""
-        with files.replaced(self.path / "predictions.npz") as temporary:
+        (self.path / name).parent.mkdir(exist_ok=True)
+        with files.replaced(self.path / name) as temporary:
             np.savez(temporary, logits=logits, labels=labels)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:

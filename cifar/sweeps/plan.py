@@ -1,5 +1,6 @@
 """Before the first job: what every job is, whether it can be run here, and what is left to do."""
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,15 +12,17 @@ from typing import Any, Literal
 from cifar import backends, data, experiment, isolation
 from cifar.config import Config
 from cifar.errors import UserError
+from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder, make
 
-State = Literal["done", "left", "busy", "failed", "resumable", "new"]
+State = Literal["done", "left", "busy", "failed", "trained", "resumable", "new"]
 
 _MEANING: dict[State, str] = {
     "done": "done already",
     "left": "left alone (on_existing=skip, or sweep.retry_failed=false)",
     "busy": "being run by another process: waited for",
     "failed": "failed earlier: tried again",
+    "trained": "trained already: tested in another way",
     "resumable": "half done: resumed",
     "new": "new",
 }
@@ -37,6 +40,12 @@ class Job:
         return RunFolder.of(self.config)
 
     @property
+    def name(self) -> str:
+        """The run's name, and how it is tested if that is not the usual way."""
+        label = self.config.evaluation.label
+        return self.folder.path.name + ("" if label == "none" else f" ({label})")
+
+    @property
     def state(self) -> State:
         """What its folder says now."""
         folder, on_existing = self.folder, self.config.on_existing
@@ -48,6 +57,8 @@ class Job:
             return "left"
         if self.failed:
             return "failed" if self.config.sweep.retry_failed else "left"
+        if on_existing == "resume" and folder.trained:
+            return "trained"
         return "resumable" if on_existing == "resume" and folder.resumable else "new"
 
     @property
@@ -73,20 +84,28 @@ class Problems:
 
 
 def jobs_of(configs: Mapping[int, Config]) -> list[Job]:
-    """A job for every different run among `configs`, which are numbered."""
-    numbers: dict[Path, list[int]] = {}
-    by_folder: dict[Path, Config] = {}
+    """A job for every different run, and every other way to test it, among `configs`, which are numbered."""
+    numbers: dict[tuple[Path, str], list[int]] = {}
+    different: dict[tuple[Path, str], Config] = {}
+    trained: set[Path] = set()  # by a job of this sweep
     for number, config in configs.items():
-        folder = RunFolder.of(config).path
-        numbers.setdefault(folder, []).append(number)
-        by_folder.setdefault(folder, config)
-    return [Job(config, tuple(numbers[folder])) for folder, config in by_folder.items()]
+        folder = RunFolder.of(config)
+        key = folder.path, config.evaluation.label
+        numbers.setdefault(key, []).append(number)
+        if key not in different and folder.path in trained and not (config.on_existing == "skip" and folder.exists):
+            config = config.model_copy(update={"on_existing": "resume"})  # of what that job leaves
+        different.setdefault(key, config)
+        trained.add(folder.path)
+    return [Job(config, tuple(numbers[key])) for key, config in different.items()]
 
 
 def shown(jobs: Sequence[Job]) -> str:
     """`12 jobs` and a line for each state that some are in."""
     counts = Counter(job.state for job in jobs)
     lines = [f"  {counts[state]:>4}  {meaning}" for state, meaning in _MEANING.items() if counts[state]]
+    now = manifest.code_version()
+    if others := sum(continuity.made_by(job.folder) not in (None, now) for job in jobs if job.state == "done"):
+        lines.append(f"  {others:>4}  of those done by another version of the code than this, {now}")
     if repeated := sum(len(job.numbers) for job in jobs) - len(jobs):
         lines.append(f"  {repeated:>4}  the same run as another combination: run once")
     return "\n".join([f"{len(jobs)} jobs", *lines])
@@ -97,6 +116,7 @@ def check(jobs: Iterable[Job], share: Mapping[str, str] | None, problems: Proble
     run: first what is seen at once, then what takes data or frameworks. `share`: the environment that makes of this
     machine what a job has of it; None: jobs run elsewhere."""
     waiting = [job for job in jobs if job.state not in ("done", "left", "busy")]
+    _check_finished([job for job in jobs if job.state in ("done", "trained")], problems)
     for job in waiting:
         _collect(problems, [job], _check_cheaply, job)
     problems.refuse()
@@ -105,6 +125,19 @@ def check(jobs: Iterable[Job], share: Mapping[str, str] | None, problems: Proble
     if share is not None:
         _ask_backends(problems, waiting, share)
     problems.refuse()
+
+
+def _check_finished(jobs: Iterable[Job], problems: Problems) -> None:
+    """Note what was done with other images than are there now, or on another device than is asked for."""
+    for alike in _alike(jobs, lambda job: f"{job.config.data.name} {job.config.data.root}"):
+        try:
+            fingerprint = data.fingerprint(alike[0].config.data)  # once: hundreds of jobs may share the images
+        except UserError as error:
+            problems.add(str(error), _numbers(alike))
+            continue
+        for job in alike:
+            check = functools.partial(continuity.check_finished, job.folder, job.config)
+            _collect(problems, [job], check, fingerprint)
 
 
 def _collect(problems: Problems, jobs: Iterable[Job], check: Callable[[Any], object], what: Any) -> None:

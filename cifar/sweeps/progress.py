@@ -63,10 +63,12 @@ class Progress:
             status = job.folder.status
             if status is None or status == seen:
                 continue
+            if status.get("evaluation") not in (None, job.config.evaluation.label):
+                continue  # of another job, which tests the same run in another way
             self._open[job] = status
             if status["state"] == "running":
                 self._begun[job] = time.monotonic()
-                log.info("%s  begins", job.folder.path.name)
+                log.info("%s  begins", job.name)
             else:
                 self._has_ended(job, status)
         self._bar.set_postfix_str(self._outlook(), refresh=True)
@@ -78,7 +80,7 @@ class Progress:
         if status["state"] in ("done", "failed"):  # an interrupted job may be begun again, by a cluster's queue
             del self._open[job]
             self._bar.update()
-        log.info("%s  %s  [%s]", job.folder.path.name, _how(job, status), self._outlook())
+        log.info("%s  %s  [%s]", job.name, _how(job, status), self._outlook())
 
     def _outlook(self) -> str:
         """`2 running, 5 waiting, 1 failed, 12 min left`."""
@@ -123,7 +125,7 @@ def table(jobs: Sequence[Job]) -> str:
         lines.append(
             (
                 ",".join(map(str, job.numbers)),
-                job.folder.path.name,
+                job.name,
                 outcome(job),
                 _percent(result.get("test/acc")),
                 _percent(result.get("val/acc")),
@@ -147,13 +149,13 @@ def table(jobs: Sequence[Job]) -> str:
 
 
 def outcome(job: Job) -> str:
-    """done, failed, interrupted, running (in another process), or not started."""
+    """done, failed, interrupted, running (in another process), not tested (in this way), or not started."""
     if job.folder.busy:
         return "running"
     if job.folder.result is not None:
         return "done"
     state = (job.folder.status or {}).get("state", "not started")
-    return "interrupted" if state == "running" else state
+    return {"running": "interrupted", "done": "not tested"}.get(state, state)
 
 
 def _how(job: Job, status: dict[str, Any]) -> str:

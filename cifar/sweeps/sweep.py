@@ -47,7 +47,9 @@ def work_off(jobs: Sequence[Job], launcher: Launcher, stop: Stop) -> None:
     waiting = [job for job in jobs if job.state not in ("done", "left")]
     with Progress(jobs, waiting):
         while waiting and not stop.asked:
-            free = [job for job in waiting if not job.folder.busy]
+            # One job a run at a time: others test what it trains.
+            first = {job.folder.path: job for job in reversed(waiting)}.values()
+            free = [job for job in waiting if job in first and not job.folder.busy]
             waiting = [job for job in waiting if job not in free]
             if free:
                 waiting += launcher.launch(free, stop)

@@ -1,12 +1,13 @@
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 import yaml
-from compare.folders import config, finished, started, study, trained
+from compare.folders import config, finished, predicted, started, study, trained
 
 from cifar.compare import gather as gathering
 from cifar.compare.gather import gather
@@ -50,6 +51,22 @@ def test_runs_of_two_schemas_differ_in_their_choices_only(tmp_path):
     assert one.choices == other.choices
     (before / "config.yaml").write_text(yaml.safe_dump({**older, "schema": 99}))
     assert "written by a later version" in reasons(gather([tmp_path]))["before"]
+
+
+def test_a_run_that_was_tested_in_other_ways_counts_once_for_each(tmp_path):
+    path = finished(tmp_path / "run", config("model=cnn"), 0.8)
+    predicted(path, [True, False])
+    (path / "evaluations").mkdir()
+    shutil.copy(path / "predictions.npz", path / "evaluations/flip.npz")
+    other = json.loads((path / "result.json").read_text())
+    other |= {"test/acc": 0.9, "evaluation": {"tta": "flip", "tta_share": 1.0}}
+    (path / "evaluations/flip.json").write_text(json.dumps(other))
+    (path / "evaluations/flip_shift.json").write_text("{")
+    found = gather([tmp_path])
+    assert {run.name: run.result["test/acc"] for run in found.runs} == {"run": 0.8, "run (flip)": 0.9}
+    assert {run.choices["evaluation.tta"] for run in found.runs} == {"none", "flip"}
+    assert all(run.predictions.exists() for run in found.runs)
+    assert reasons(found) == {"flip_shift.json": "is damaged"}
 
 
 def test_runs_are_found_at_any_depth_and_counted_once(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cifar import data
 from cifar.errors import UserError
 from cifar.sweeps import plan
 from cifar.sweeps.plan import Job, Problems
@@ -47,6 +48,32 @@ def test_the_same_run_is_one_job(tiny):
     assert [job.numbers for job in jobs] == [(1, 3), (2,)]
     assert "2 jobs" in plan.shown(jobs)
     assert "1  the same run as another combination: run once" in plan.shown(jobs)
+
+
+def test_another_way_to_test_a_run_is_another_job_that_does_not_train_it_again(tiny):
+    plain, flipped, again = tiny("seed=0"), tiny("seed=0", "evaluation.tta=flip"), tiny("seed=0", "evaluation.tta=flip")
+    jobs = plan.jobs_of({1: plain, 2: flipped, 3: again})
+    assert [job.numbers for job in jobs] == [(1,), (2, 3)]
+    assert jobs[1].name == f"{jobs[0].name} (flip)"
+    jobs[0].folder.make()
+    jobs[0].folder.start(plain)
+    jobs[0].folder.finish({"test/acc": 0.5, "evaluation": plain.evaluation.views})
+    assert [job.state for job in jobs] == ["done", "trained"]
+    assert "1  trained already: tested in another way" in plan.shown(jobs)
+    one, other = plan.jobs_of({1: tiny("on_existing=rerun"), 2: tiny("evaluation.tta=flip", "on_existing=rerun")})
+    assert (one.config.on_existing, other.config.on_existing) == ("rerun", "resume"), "trained again once"
+
+
+def test_what_was_done_with_other_images_or_by_other_code_is_told(job):
+    done = [job("seed=0"), job("seed=1")]
+    for each, fingerprint in zip(done, ("of other images", data.fingerprint(done[0].config.data)), strict=True):
+        begin(each)
+        each.folder.finish({"test/acc": 0.5, "data_fingerprint": fingerprint})
+        each.folder.write_json("manifest.json", {"starts": [{"code": "0ld0ld00"}]})
+    assert "2  of those done by another version of the code" in plan.shown(done)
+    with pytest.raises(UserError, match=r"s0-.* is done, but with other images: their fingerprint is of other images"):
+        plan.check(done, None, Problems())
+    plan.check(done[1:], None, Problems())
 
 
 def test_a_mistake_is_told_once_with_the_jobs_that_have_it(tiny):

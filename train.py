@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from cifar.console import reported
@@ -22,9 +23,11 @@ def main(composed: DictConfig) -> None:
     """Run one composed config; a sweep's jobs are started by hydra_plugins/cifar_sweeps.py."""
     # Imported late: `--help` and `--cfg job` answer without loading a framework.
     from cifar import experiment
-    from cifar.config import from_hydra
+    from cifar.config import check_single, from_hydra
 
-    experiment.run(from_hydra(composed))
+    config = from_hydra(composed)
+    check_single(config, HydraConfig.get().overrides.hydra)
+    experiment.run(config)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def _parity(arguments: argparse.Namespace) -> None:
     """Exit status 1 if anything differs by more than rounding."""
     from cifar import parity
 
+    parity.refuse_own_choices(arguments.overrides)
     one = composed(*arguments.overrides, "backend=lightning")
     other = composed(*arguments.overrides, "backend=keras")
     print(f"{one.run_name.rpartition('-')[0]} against {other.backend.label}, {parity.STEPS} steps each", flush=True)

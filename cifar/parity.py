@@ -15,11 +15,16 @@ from cifar import backends, data, isolation
 from cifar.backends import Weights
 from cifar.config import Config, SpeedNet
 from cifar.data import CLASSES
+from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
 from cifar.tracking import NoTracker
 
 STEPS = 20
+OWN_CHOICES = (
+    "backend", "backend.device", "data.train_size", "data.val_size", "evaluation.validate_every", "batch_size",
+    "epochs", "precision",
+)  # fmt: skip
 _EXACT = 1e-12
 # A SpeedNet's whitening makes outliers of sharp edges, and GELU leaves of these nothing but rounding: which of them a
 # max-pooling takes, and so where the gradient goes, is then another in each framework. (In noise there are none; there
@@ -85,6 +90,12 @@ def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any,
     """What `task` gives for each config, worked at side by side."""
     futures = [process.submit(task, config, *more) for process, config in zip(processes, configs, strict=True)]
     return [future.result() for future in futures]
+
+
+def refuse_own_choices(overrides: Iterable[str]) -> None:
+    """Refuse to be told what a proof chooses itself. Raises UserError."""
+    if given := [override for override in overrides if override.lstrip("+~").partition("=")[0] in OWN_CHOICES]:
+        raise UserError(f"{', '.join(given)}: cifar parity chooses {', '.join(OWN_CHOICES)} itself; leave it out.")
 
 
 def proof(config: Config) -> Config:

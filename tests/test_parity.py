@@ -8,6 +8,7 @@ import pytest
 import tasks
 
 from cifar import isolation, parity
+from cifar.config import composed, flat
 from cifar.data import archives, arrays
 from cifar.errors import UserError
 
@@ -182,3 +183,11 @@ def test_findings_say_what_is_allowed():
     assert not beyond.equal
     assert "NOT EQUAL" in parity.table([beyond])
     assert parity._apart({"a": np.zeros(2)}, {"b": np.zeros(2)}) == np.inf
+
+
+def test_what_a_proof_chooses_itself_is_not_taken_from_the_command_line():
+    with pytest.raises(UserError, match="epochs=50, precision=bf16: cifar parity chooses backend, "):
+        parity.refuse_own_choices(["model=cnn", "epochs=50", "precision=bf16"])
+    asked = composed("model=cnn", "evaluation.validate_every=3")
+    chosen, given = (dict(flat(each.model_dump())) for each in (parity.proof(asked), asked))
+    assert all(chosen[key] != given[key] for key in set(parity.OWN_CHOICES) - {"backend"})

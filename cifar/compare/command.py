@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
     from cifar.compare import comparison, tables
 
+    if arguments.note is not None and arguments.record is None:
+        raise UserError("--note is a line of what --record STUDY writes; add that, or leave the note out.")
     if arguments.csv == arguments.markdown == "-":
         raise UserError("--csv - and --markdown - cannot both have stdout; name a file for one of them.")
     curves = arguments.html is not None or arguments.record is not None

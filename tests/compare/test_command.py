@@ -22,6 +22,11 @@ def runs(tmp_path):
     return study(tmp_path / "runs", {("aug=none",): [0.80, 0.81, 0.82], ("aug=basic",): [0.84, 0.85, 0.86]})
 
 
+def test_a_note_that_nothing_would_be_written_with_is_refused(runs):
+    with pytest.raises(UserError, match="--note is a line of what --record STUDY writes"):
+        compare(runs, "--note", "on a busy machine")
+
+
 def test_the_table_and_every_file_that_was_asked_for(runs, tmp_path, capsys):
     files = {kind: tmp_path / f"report.{kind}" for kind in ("html", "csv", "markdown")}
     compare(runs, *(part for kind, path in files.items() for part in (f"--{kind}", path)))

@@ -81,7 +81,7 @@ def test_parameters_of_a_policy_are_told_where_it_has_them():
 
 def test_a_step_added_to_a_policy_is_told():
     grouping = grouped(of_each(("aug=basic",), ("aug=basic", "+aug.cutout.size=8")))
-    assert labels(grouping) == ["aug.cutout.size=null", "aug.cutout.size=8"]
+    assert labels(grouping) == ["aug=basic", "aug=basic+cutout"]
 
 
 def test_a_frozen_part_is_told():

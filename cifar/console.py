@@ -1,6 +1,7 @@
 """The console: what a run shows there, and how a mistake is told."""
 
 import contextlib
+import io
 import logging
 import os
 import re
@@ -13,6 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cifar.config import dotted_keys, open_sections, owners
 from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError, nearest
+
+log = logging.getLogger(__name__)
 
 MISTAKE, BUSY, INTERRUPTED = 2, 75, 130  # exit statuses; 75 is sysexits.h's "try again later"
 
@@ -38,7 +41,7 @@ def log_to_console() -> None:
 @contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Keep what the console shows in `path` as well; a resumed run's log goes on there."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     for logger in loggers():
         logger.addHandler(handler)
@@ -51,12 +54,21 @@ def logged_to(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def optional(what: str) -> Iterator[None]:
+    """An error is a warning: nothing depends on `what`."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s: %s: %s. Everything else is complete.", what, type(error).__name__, error)
+
+
+@contextlib.contextmanager
 def native_messages_dropped() -> Iterator[None]:
     """Keep what C++ code writes to stderr from the console: when it is imported, TensorFlow greets its developers,
     whatever its log level, and PyTorch's profiler tells of its start, its stop and of GPUs that are not there."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
@@ -69,6 +81,9 @@ def native_messages_dropped() -> Iterator[None]:
 def reported() -> Iterator[None]:
     """Turn a user's mistake into one message on stderr and exit status 2, an interrupt into status 130 (as shells
     do), a folder that another process works in into BUSY; let every other error through."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that lacks a character must not end the program
     try:
         yield
     except KeyboardInterrupt:

@@ -19,11 +19,11 @@ from cifar.backends import Backend, Plan
 from cifar.config import Config
 from cifar.data import CLASSES, Splits
 from cifar.errors import NoSuchPrecision, UserError
-from cifar.evaluation import Evaluation, evaluate
+from cifar.evaluation import evaluate
 from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import Recorder, Row, best_epoch, check_complete, read_metrics
+from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
 from cifar.tracking import NoTracker, Tracker
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, f
         try:
             folder.set_status("running")
             _record_reading(config, folder, plan)
-            measured, _, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
+            measured, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
             result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
             folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
         except BaseException as error:
@@ -178,11 +178,12 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
             _write_manifest(folder, splits, plan)
             log.info("%s", _headline(config, plan, splits, folder))
             tracker = tracking.start(config, folder)
-            result = _train_and_test(backend, config, plan, splits, folder, tracker)
+            result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
             folder.finish(result)
         except BaseException as error:
             _record_failure(error, folder, tracker)
             raise
+        _draw(config, splits, folder, result, logits)
         log.info("\n%s", summary(folder, result))
         tracker.finish(result, folder.plots)
         return result
@@ -194,14 +195,15 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Tracker) -
         log.info("Interrupted. The same command goes on from the last finished epoch.")
     else:
         folder.set_status("failed", f"{type(error).__name__}: {error}")
-        with folder.log.open("a") as file:  # the console is told by whoever started the run
+        with folder.log.open("a", encoding="utf-8") as file:  # the console is told by whoever started the run
             file.writelines(traceback.format_exception(error))
     tracker.fail()
 
 
 def _train_and_test(
     backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder, tracker: Tracker
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The result, and the logits of the test images [N, classes]."""
     images_per_epoch = len(splits.train) // config.batch_size * config.batch_size
     recorder = Recorder(folder.metrics, config.epochs, images_per_epoch, tracker)
     decided = _in_precision(config, plan.precision)
@@ -210,11 +212,10 @@ def _train_and_test(
     rows = read_metrics(folder.metrics)
     check_complete(rows, config.epochs, folder.metrics)
     best = best_epoch(rows)
-    measured, evaluation, logits = _test(backend, decided, splits, folder)
+    measured, logits = _test(backend, decided, splits, folder)
     folder.write_predictions(logits, np.asarray(splits.test.labels))
-    _draw(config, splits, folder, rows, evaluation, logits)
     training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
-    return {
+    result = {
         **measured,
         "val/acc": best["val/acc"],
         "best_epoch": int(best["epoch"]),
@@ -226,12 +227,11 @@ def _train_and_test(
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
     }
+    return result, logits
 
 
-def _test(
-    backend: Backend, config: Config, splits: Splits, folder: RunFolder
-) -> tuple[dict[str, Any], Evaluation, np.ndarray]:
-    """(what a result says of the test, the same as an Evaluation, logits) of the best checkpoint."""
+def _test(backend: Backend, config: Config, splits: Splits, folder: RunFolder) -> tuple[dict[str, Any], np.ndarray]:
+    """(what a result says of the test, logits) of the best checkpoint."""
     started = time.perf_counter()
     predict = functools.partial(backend.predict, config, splits, folder)
     logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
@@ -244,19 +244,23 @@ def _test(
         "test_seconds": seconds,
         "evaluation": config.evaluation.views,
     }
-    return measured, evaluation, logits
+    return measured, logits
 
 
-def _draw(
-    config: Config, splits: Splits, folder: RunFolder, rows: list[Row], evaluation: Evaluation, logits: np.ndarray
-) -> None:
-    from cifar import plots, samples  # Matplotlib takes a second to load, for which training would wait
+def _draw(config: Config, splits: Splits, folder: RunFolder, result: dict[str, Any], logits: np.ndarray) -> None:
+    """The run's pictures, each of which may fail."""
+    test, names, place = splits.test, splits.class_names, folder.plots
+    with console.optional("the pictures"):
+        from cifar import plots, samples  # Matplotlib takes a second to load, for which training would wait
 
-    samples.draw(config.aug, splits, folder.plots / "augmented.png")
-    plots.curves(rows, folder.plots / "curves.png")
-    plots.confusion(np.array(evaluation.confusion), splits.class_names, folder.plots / "confusion.png")
-    labels = np.asarray(splits.test.labels)
-    plots.mistakes(splits.test.images, labels, logits, splits.class_names, folder.plots / "mistakes.png")
+        with console.optional("augmented.png"):
+            samples.draw(config.aug, splits, place / "augmented.png")
+        with console.optional("curves.png"):
+            plots.curves(read_metrics(folder.metrics), place / "curves.png")
+        with console.optional("confusion.png"):
+            plots.confusion(np.array(result["test/confusion"]), names, place / "confusion.png")
+        with console.optional("mistakes.png"):
+            plots.mistakes(test.images, np.asarray(test.labels), logits, names, place / "mistakes.png")
 
 
 def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> str:

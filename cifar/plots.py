@@ -1,32 +1,38 @@
 """The pictures of a run."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+
+# Matplotlib refuses to be imported where this names a backend that is not there, as in what a notebook starts.
+os.environ.pop("MPLBACKEND", None)
+
+from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from cifar import files
+from cifar.errors import UserError
 from cifar.evaluation import probabilities
 from cifar.runs.recorder import Row
 
 TRAIN, VALIDATION = "#4477aa", "#cc6677"  # Paul Tol's "bright" and "muted": apart for colour-blind eyes too
 SERIES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")  # Paul Tol's "bright"
+_plain = style.context("default")  # whatever a matplotlibrc says: with text.usetex, nothing is drawn without LaTeX
 NUMBERED_CLASSES = 20  # with more, a confusion matrix has no room for numbers and names
 
 
+@_plain
 def curves(rows: Sequence[Row], path: Path) -> None:
     """Loss and accuracy of training and validation, and the learning rate, by epoch."""
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    figure, ((*axes,),) = _subplots(1, 3, (13, 3.8))
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) < 30 else None
     for axis, metric, title in ((axes[0], "loss", "Loss"), (axes[1], "acc", "Accuracy")):
@@ -44,9 +50,10 @@ def curves(rows: Sequence[Row], path: Path) -> None:
     _save(figure, path)
 
 
+@_plain
 def runs_together(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
     """Loss and accuracy of several runs by epoch: a colour a run; training dashed, validation solid."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure, ((*axes,),) = _subplots(1, 2, (11, 4.2))
     for (name, rows), colour in zip(runs.items(), cycle(SERIES), strict=False):
         for axis, metric in zip(axes, ("loss", "acc"), strict=True):
             axis.plot(*_measured(rows, f"train/{metric}"), color=colour, linestyle="--", alpha=0.7)
@@ -61,13 +68,12 @@ def runs_together(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
     _save(figure, path)
 
 
+@_plain
 def groups(panels: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, percent: bool, path: Path) -> None:
     """A panel for each entry, a row for each of its groups {label, values, mean, ci}: runs as dots, the mean and its
     interval."""
     rows = max(map(len, panels.values()))
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(1.5 + 4.2 * len(panels), 1.1 + 0.42 * rows), layout="constrained", squeeze=False
-    )
+    figure, axes = _subplots(1, len(panels), (1.5 + 4.2 * len(panels), 1.1 + 0.42 * rows))
     for axis, (title, entries) in zip(axes[0], panels.items(), strict=True):
         for row, entry in enumerate(entries):
             axis.plot(entry["values"], [row] * len(entry["values"]), "o", color=TRAIN, alpha=0.5, markersize=5)
@@ -84,12 +90,11 @@ def groups(panels: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, perce
     _save(figure, path)
 
 
+@_plain
 def group_curves(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], path: Path) -> None:
     """A panel for each entry, a line for each of its groups: the mean over its runs' validation accuracies, an epoch
     each, and their range."""
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(1 + 5.2 * len(panels), 4.2), layout="constrained", squeeze=False
-    )
+    figure, axes = _subplots(1, len(panels), (1 + 5.2 * len(panels), 4.2))
     for axis, (title, members) in zip(axes[0], panels.items(), strict=True):
         for number, (label, runs) in enumerate(members.items()):
             values = np.array([run for run in runs if len(run) == max(map(len, runs))], float)
@@ -111,12 +116,14 @@ def _measured(rows: Sequence[Row], name: str) -> tuple[list[float], list[float]]
     return [epoch for epoch, _ in points], [value for _, value in points]
 
 
+@_plain
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     """Rows: what an image is; columns: what it was taken for; each row as fractions."""
     fractions = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     few = len(names) <= NUMBERED_CLASSES
     side = 2 + 0.62 * len(names) if few else 12
-    figure, axis = plt.subplots(figsize=(side, side * 0.9), layout="constrained")
+    figure, axes = _subplots(1, 1, (side, side * 0.9))
+    axis = axes[0, 0]
     image = axis.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     axis.set(xlabel="predicted", ylabel="true", title="Confusion on the test set")
     if few:
@@ -130,6 +137,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     _save(figure, path)
 
 
+@_plain
 def samples(originals: np.ndarray, augmented: Sequence[np.ndarray], titles: Sequence[str], path: Path) -> None:
     """Images uint8 [n, H, W, 3] above what the augmentation made of them, several times, [n, H, W, 3] on 0..255."""
     rows = [originals, *augmented]
@@ -142,6 +150,7 @@ def samples(originals: np.ndarray, augmented: Sequence[np.ndarray], titles: Sequ
     _save(figure, path)
 
 
+@_plain
 def policies(originals: np.ndarray, augmented: dict[str, np.ndarray], path: Path) -> None:
     """The same images by every policy: a row each, named."""
     rows = {"original": originals, **augmented}
@@ -153,6 +162,7 @@ def policies(originals: np.ndarray, augmented: dict[str, np.ndarray], path: Path
     _save(figure, path)
 
 
+@_plain
 def mistakes(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, names: Sequence[str], path: Path) -> None:
     """The wrong predictions that the network was surest of, at most 24."""
     probability = probabilities(logits)
@@ -172,10 +182,14 @@ def mistakes(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, names: 
 
 
 def _grid(rows: int, columns: int, height: float = 1.25) -> tuple[Figure, np.ndarray]:
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(1.25 * columns + 0.8, height * rows + 0.3), layout="constrained", squeeze=False
-    )
-    return figure, axes
+    return _subplots(rows, columns, (1.25 * columns + 0.8, height * rows + 0.3))
+
+
+def _subplots(rows: int, columns: int, inches: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """A figure of its own canvas, and its axes [rows, columns]: pyplot would ask for a backend, and keep it."""
+    figure = Figure(figsize=inches, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def _show(axis: Axes, image: np.ndarray, title: str, fontsize: int = 8) -> None:
@@ -186,6 +200,9 @@ def _show(axis: Axes, image: np.ndarray, title: str, fontsize: int = 8) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replaced(path) as temporary:
+            figure.savefig(temporary, dpi=130)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror})") from None

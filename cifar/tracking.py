@@ -1,16 +1,14 @@
 """Weights & Biases, or nothing. The run folder is complete without either; this shows it elsewhere as well."""
 
-import contextlib
 import logging
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from cifar import environment
+from cifar import console, environment
 from cifar.config import Config, Wandb
 from cifar.errors import UserError, nearest
 from cifar.runs.folder import RunFolder
@@ -56,7 +54,7 @@ def start(config: Config, folder: RunFolder) -> Tracker:
     """The tracker that `config` asks for; goes on with the run it began for this folder, if there is one."""
     if not isinstance(config.tracker, Wandb):
         return NoTracker()
-    with _tolerated():
+    with console.optional("W&B"):
         return WandbTracker(config, config.tracker, folder)
     return NoTracker()
 
@@ -111,11 +109,11 @@ class WandbTracker:
         )
 
     def log(self, row: Row) -> None:
-        with _tolerated():
+        with console.optional("W&B"):
             self._run.log(row, step=int(row["epoch"]))
 
     def finish(self, result: dict[str, Any], plots: Path) -> None:
-        with _tolerated():
+        with console.optional("W&B"):
             pictures = {f"plots/{path.stem}": self._wandb.Image(str(path)) for path in sorted(plots.glob("*.png"))}
             self._run.log(pictures)
             self._run.summary.update({k: v for k, v in result.items() if not isinstance(v, list | dict)})
@@ -125,7 +123,7 @@ class WandbTracker:
         self._end(1)
 
     def _end(self, exit_code: int) -> None:
-        with _tolerated():
+        with console.optional("W&B"):
             try:
                 self._run.finish(exit_code=exit_code)
             except TimeoutError:
@@ -135,15 +133,6 @@ class WandbTracker:
                     self._finish_timeout,
                     shlex.quote(str(self._run.settings.sync_dir)),
                 )
-
-
-@contextlib.contextmanager
-def _tolerated() -> Iterator[None]:
-    """What goes wrong in showing a run must not cost the run."""
-    try:
-        yield
-    except Exception as error:
-        log.warning("W&B: %s: %s. The run goes on; its folder is complete without.", type(error).__name__, error)
 
 
 def check(config: Config) -> None:

@@ -1,18 +1,138 @@
+"""Each decision about the user's environment: what libraries must not read, and what is recorded."""
+
+import json
 import os
+import subprocess
+import sys
+
+import pytest
+from settings import ROOT
 
 from cifar import environment
+from cifar.runs import manifest
 
-LEFT_OVER = (
+OF_LAUNCHERS = (
     "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
     "STANDALONE_PORT", "SLURM_NTASKS", "SLURM_PROCID", "JSM_NAMESPACE_RANK", "TORCHELASTIC_RUN_ID",
-    "TORCHELASTIC_USE_AGENT_STORE", "PL_TRAINER_MAX_STEPS", "PL_GLOBAL_SEED",
+    "TORCHELASTIC_USE_AGENT_STORE",
 )  # fmt: skip
-USERS = ("SLURM_JOB_ID", "GLOO_SOCKET_IFNAME", "CUDA_VISIBLE_DEVICES", "PLAN", "FRANK")
+OF_THE_CONFIG = (
+    "PL_TRAINER_MAX_STEPS", "PL_TRAINER_LIMIT_TRAIN_BATCHES", "PL_GLOBAL_SEED", "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION",
+    "ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)  # fmt: skip
+USERS = (
+    "SLURM_JOB_ID", "GLOO_SOCKET_IFNAME", "CUDA_VISIBLE_DEVICES", "PLAN", "FRANK", "TF_CPP_MIN_LOG_LEVEL", "TORCH_LOGS",
+    "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "OMP_NUM_THREADS", "PYTHONHASHSEED",
+)  # fmt: skip
 
 
-def test_what_launchers_left_is_removed_and_nothing_else(monkeypatch):
-    for name in (*LEFT_OVER, *USERS):
+def run(code, cwd=None, **variables):
+    """Python code in a process with these variables, and its output."""
+    command = [sys.executable, "-c", code]
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", "KERAS_HOME")}
+    done = subprocess.run(
+        command, cwd=cwd, env={**inherited, "PYTHONPATH": str(ROOT), **variables}, capture_output=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def left_over(monkeypatch):
+    for name in (*OF_LAUNCHERS, *OF_THE_CONFIG, *USERS):
         monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("KERAS_HOME", "/somewhere")
+
+
+def test_what_the_config_says_is_removed_with_a_word_and_what_is_the_users_stays(left_over, monkeypatch, caplog):
+    monkeypatch.setattr(environment.log, "handlers", [caplog.handler])
     environment.settle_framework()
-    assert not [name for name in LEFT_OVER if name in os.environ]
+    assert not [name for name in (*OF_LAUNCHERS, *OF_THE_CONFIG) if name in os.environ]
     assert all(os.environ[name] == "1" for name in USERS)
+    assert all(f"{name} is ignored" in caplog.text for name in OF_THE_CONFIG)
+    assert not any(f" {name} " in caplog.text for name in (*OF_LAUNCHERS, *USERS))
+
+
+def test_what_can_change_speed_or_rounding_is_recorded_and_nothing_else(left_over, monkeypatch):
+    monkeypatch.setenv("TF_VAR_password", "secret")  # another program's
+    described = json.loads(json.dumps(manifest.describe()))["environment"]
+    assert described.items() >= {"TF_ENABLE_ONEDNN_OPTS": "1", "XLA_FLAGS": "1", "CUDA_VISIBLE_DEVICES": "1"}.items()
+    assert "secret" not in str(described)
+
+
+DRAW = """
+from pathlib import Path
+from cifar import plots
+row = {"epoch": 1, "train/loss": 1, "val/loss": 1, "train/acc": .5, "val/acc": .5, "lr": .1}
+plots.curves([row], Path("curves.png"))
+"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MPLBACKEND": "module://nowhere.backend_inline"},
+        {"MPLBACKEND": "TkAgg", "DISPLAY": ""},
+        {"MPLCONFIGDIR": "/proc/nowhere", "HOME": "/proc/nowhere"},
+    ],
+)
+def test_pictures_are_drawn_whatever_matplotlibs_variables_and_files_say(tmp_path, variables):
+    (tmp_path / "matplotlibrc").write_text("backend: nowhere\ntext.usetex: true\nsavefig.format: svg\nfigure.dpi: 7\n")
+    run(DRAW, tmp_path, **variables)
+    odd = (tmp_path / "curves.png").read_bytes()
+    (tmp_path / "plain").mkdir()
+    run(DRAW, tmp_path / "plain")
+    assert odd == (tmp_path / "plain" / "curves.png").read_bytes()
+
+
+KERAS = """
+from cifar import backends
+from cifar.config import composed
+backends.load(composed("backend=keras", "backend.engine=jax", "backend.device=cpu", "model=cnn").backend)
+import keras, jax
+c = keras.config
+print(c.image_data_format(), c.epsilon(), c.floatx(), c.backend(), c.max_epochs(), jax.config.jax_enable_x64)
+print(jax.devices()[0].platform)
+"""
+
+
+def test_keras_is_as_it_comes_whatever_its_file_and_variables_say(tmp_path):
+    pytest.importorskip("jax")
+    (tmp_path / ".keras").mkdir()
+    written = '{"image_data_format": "channels_first", "epsilon": 0.5, "floatx": "float8", "backend": "theano"}'
+    (tmp_path / ".keras" / "keras.json").write_text(written)
+    variables = {"HOME": str(tmp_path), "KERAS_MAX_EPOCHS": "1", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cuda"}
+    found = run(KERAS, **variables).decode().splitlines()[-2:]
+    assert found == ["channels_last 1e-07 float32 jax None False", "cpu"]
+    assert (tmp_path / ".keras" / "keras.json").read_text() == written
+
+
+ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONIOENCODING": ""}
+
+FILES = """
+import sys
+from pathlib import Path
+from cifar.config import composed
+from cifar.console import log_to_console, logged_to, reported
+from cifar.runs.folder import RunFolder
+import locale, logging
+assert locale.getpreferredencoding().startswith(("ANSI", "ascii", "US")), locale.getpreferredencoding()
+config = composed("aug=none", "data=digits", "tracker=none", "runs_dir=here")
+folder = RunFolder.of(config)
+with reported(), folder.claimed():
+    log_to_console()
+    folder.start(config)
+    folder.set_status("failed", "über …")
+    with logged_to(folder.log):
+        logging.getLogger("cifar").info("±1 …")
+    print("± …")
+    assert folder.config == config
+    assert folder.status["reason"] == "über …"
+    assert "±1 …" in folder.log.read_text(encoding="utf-8")
+"""
+
+
+def test_files_are_utf8_and_the_console_shows_what_it_can_in_any_locale(tmp_path):
+    (tmp_path / "script.py").write_text(FILES, encoding="utf-8")
+    assert run("import runpy; runpy.run_path('script.py')", tmp_path, **ASCII).splitlines() == [b"?1 ?", b"? ?"]

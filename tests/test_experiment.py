@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from settings import BACKEND, ROOT, TINY
 
-from cifar import backends, data, experiment, initial
+from cifar import backends, data, experiment, initial, plots
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
 from cifar.runs.folder import RunFolder
@@ -105,6 +105,23 @@ def test_the_best_checkpoint_by_validation_is_the_one_tested(tiny):
 def best_epoch(run):
     rows = experiment.run(run) and read_metrics(RunFolder.of(run).metrics)
     return int(max(rows, key=lambda row: row["val/acc"])["epoch"])
+
+
+def test_a_picture_that_cannot_be_drawn_costs_neither_the_result_nor_the_others(tiny, monkeypatch, caplog):
+    run = tiny("epochs=1")
+    folder = RunFolder.of(run)
+
+    def fail(*_):
+        assert folder.result is not None  # first the result
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr(plots, "confusion", fail)
+    monkeypatch.setattr(logging.getLogger("cifar"), "handlers", [caplog.handler])
+    result = experiment.run(run)
+    assert folder.result == json.loads(json.dumps(result))
+    assert folder.status["state"] == "done"
+    assert "confusion.png: RuntimeError: no fonts" in caplog.text
+    assert {path.name for path in folder.plots.iterdir()} == {"augmented.png", "curves.png", "mistakes.png"}
 
 
 def test_the_same_config_again_is_shown_not_trained(tiny, caplog, monkeypatch):

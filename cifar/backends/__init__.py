@@ -74,7 +74,7 @@ def load(choice: Choice) -> Backend:
         os.environ["KERAS_BACKEND"] = choice.engine
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         if choice.device == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+            os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     try:
         with contextlib.ExitStack() as while_importing:
             if isinstance(choice, Keras):

@@ -84,9 +84,9 @@ class Profile:
 
     def step_started(self) -> None:
         if self._step == self._traced.start:
-            with self._phases.within(PROFILING), console.native_messages_dropped():
+            with console.optional("The trace"), self._phases.within(PROFILING), console.native_messages_dropped():
                 self._trace.start()
-            self._tracing = True
+                self._tracing = True
         self._phases.enter(STEPS)
 
     def step_done(self, waited: float = 0) -> None:
@@ -109,7 +109,7 @@ class Profile:
 
     def _stop_trace(self) -> None:
         self._tracing = False
-        with self._phases.within(PROFILING), console.native_messages_dropped():
+        with console.optional("The trace"), self._phases.within(PROFILING), console.native_messages_dropped():
             self._trace.stop()
 
     def __enter__(self) -> Self:
@@ -120,5 +120,6 @@ class Profile:
     ) -> None:
         if self._tracing:
             self._stop_trace()
-        (self._folder / "phases.txt").write_text(self._phases.table())
-        log.info("Profile: %s", self._folder)
+        with console.optional("The profile"):
+            (self._folder / "phases.txt").write_text(self._phases.table(), encoding="utf-8")
+            log.info("Profile: %s", self._folder)

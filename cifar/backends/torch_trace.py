@@ -25,4 +25,4 @@ class TorchTrace:
         operations = self._profiler.key_averages(group_by_input_shape=True)
         device = "device" if self._gpu else "cpu"
         table = operations.table(sort_by=f"self_{device}_time_total", row_limit=OPERATIONS)
-        (self._folder / "operations.txt").write_text(table)
+        (self._folder / "operations.txt").write_text(table, encoding="utf-8")

@@ -185,7 +185,7 @@ def _tested_otherwise(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Ru
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.load(path.read_text(), Loader)  # noqa: S506 (a safe one)
+        config = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 (a safe one)
     except OSError as error:
         raise _UnusableError(f"config.yaml cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, ValueError):
@@ -203,7 +203,7 @@ def _config(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any] | None:
     """The object in a file: empty if there is no such file, None if it is damaged."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cifar import plots
+from cifar import console
 from cifar.compare import tables
 from cifar.compare.statistics import BETTER, TOO_FEW, UNDECIDED, WORSE
 from cifar.config import CONF
@@ -30,12 +30,19 @@ def record(report: Report, name: str, note: str | None) -> Path:
     if all(group["mean"] is None for group in report["groups"]):
         raise UserError(f"--record {name}: no run is finished yet.")
     folder = STUDIES.resolve() / name
-    panels = _panels(report)
-    percent = report["unit"] == "fraction"
-    plots.groups(panels, report["metric"], percent, folder / "results.png")
-    plots.group_curves(_curves(report, panels), folder / "curves.png")
+    folder.mkdir(exist_ok=True)
     (folder / "README.md").write_text("\n".join(_lines(report, name, questions, note)), encoding="utf-8")
+    with console.optional("The study's pictures"):
+        _draw(report, folder)
     return folder / "README.md"
+
+
+def _draw(report: Report, folder: Path) -> None:
+    from cifar import plots
+
+    panels = _panels(report)
+    plots.groups(panels, report["metric"], report["unit"] == "fraction", folder / "results.png")
+    plots.group_curves(_curves(report, panels), folder / "curves.png")
 
 
 def question(name: str) -> dict[str, list[str]]:
@@ -47,7 +54,7 @@ def question(name: str) -> dict[str, list[str]]:
             f"--record {name}: there is no such study.{nearest(name, there)} There are: {', '.join(there)}."
         )
     found: dict[str, list[str]] = {}
-    for line in path.read_text().splitlines()[1:]:
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         if not (comment := re.match(r"#(?: (\w+)  +|  +)(\S.*)", line)):
             break
         word = comment[1] or next(reversed(found), "")

@@ -62,7 +62,7 @@ def write(arrays: Arrays, folder: Path, source: dict[str, list[int]]) -> None:
         for name in _ARRAYS:
             np.save(temporary / f"{name}.npy", getattr(arrays, name))
         facts = {k: v for k, v in vars(arrays).items() if k not in _ARRAYS}
-        (temporary / "facts.json").write_text(json.dumps({**facts, "source": source}, indent=2))
+        (temporary / "facts.json").write_text(json.dumps({**facts, "source": source}, indent=2), encoding="utf-8")
         temporary.chmod(0o755)  # mkdtemp's folders are private; this one is shared between users' jobs
         if folder.exists():
             shutil.rmtree(folder)
@@ -78,7 +78,7 @@ def write(arrays: Arrays, folder: Path, source: dict[str, list[int]]) -> None:
 def read(folder: Path, source: dict[str, list[int]] | None) -> Arrays | None:
     """What `write` kept, memory-mapped; None if there is nothing, or it came from other files than `source`."""
     try:
-        facts = json.loads((folder / "facts.json").read_text())
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         if source is not None and facts.pop("source") != source:
             return None
         facts.pop("source", None)

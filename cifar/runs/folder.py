@@ -48,7 +48,7 @@ class RunFolder:
     @property
     def config(self) -> Config:
         """The config this folder was made for."""
-        return from_yaml((self.path / "config.yaml").read_text())
+        return from_yaml((self.path / "config.yaml").read_text(encoding="utf-8"))
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ class RunFolder:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The object in a JSON file of the folder; None if there is no such file, or it is damaged."""
         try:
-            value = json.loads((self.path / name).read_text())
+            value = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError:
@@ -202,7 +202,7 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         with files.replaced(self.path / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
 
 def make(path: Path) -> None:

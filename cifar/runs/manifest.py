@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from cifar import environment
 from cifar.runs import git
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,7 @@ def describe() -> dict[str, Any]:
         "command": shlex.split(os.environ.get(SWEEP, "")) or [sys.executable, *sys.argv],
         "code": code_version(),
         "git": git.describe(ROOT),
+        "environment": environment.recorded(),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": {
             "host": platform.node(),
@@ -68,7 +70,7 @@ def usable_cores() -> set[int]:
 def cpu_name() -> str:
     """The processor as it calls itself."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

@@ -32,7 +32,7 @@ def read_metrics(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             try:
                 rows.append({name: math.nan if row[name] == "" else float(row[name]) for name in COLUMNS})
@@ -69,7 +69,7 @@ class Recorder:
         """Training starts, or goes on, with `first_epoch` (0-based): rows from there on are from a lost attempt."""
         kept = [row for row in read_metrics(self._path) if row["epoch"] <= first_epoch]
         check_complete(kept, first_epoch, self._path)
-        with files.replaced(self._path) as temporary, temporary.open("w", newline="") as file:
+        with files.replaced(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows({**_written(row), "epoch": int(row["epoch"])} for row in kept)
@@ -106,7 +106,7 @@ class Recorder:
             "images_per_second": self._images_per_epoch / (self._trained - self._started),
             "seconds": time.perf_counter() - self._started,
         }
-        with self._path.open("a", newline="") as file:
+        with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, COLUMNS).writerow(_written(row))
             file.flush()
             os.fsync(file.fileno())

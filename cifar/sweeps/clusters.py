@@ -340,4 +340,4 @@ def _as_from_a_login_node(chosen: Container[str]) -> Iterator[None]:
 
 
 def _squeue(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["squeue", "--noheader", *arguments], capture_output=True, text=True)
+    return subprocess.run(["squeue", "--noheader", *arguments], capture_output=True, text=True, errors="replace")

@@ -208,7 +208,7 @@ def _gpus() -> list[str]:
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return list(itertools.takewhile(lambda gpu: gpu not in ("", "-1"), visible.split(",")))  # as CUDA reads it
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, errors="replace")
     except OSError:
         return []
     return [str(index) for index, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU")]

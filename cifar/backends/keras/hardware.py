@@ -92,7 +92,11 @@ def gpus() -> list[str]:
         case "jax":
             import jax
 
-            return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+            try:
+                devices = jax.devices()
+            except RuntimeError as error:  # JAX_PLATFORMS names what is not there
+                raise UserError(f"JAX finds no device here: {error}") from None
+            return [device.device_kind for device in devices if device.platform == "gpu"]
         case _:
             import torch
 

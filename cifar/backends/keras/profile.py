@@ -132,9 +132,9 @@ class _XSpaceTrace:
         self._stop()
         with self._raw as raw:
             threads = [thread for path in Path(raw).rglob("*.xplane.pb") for thread in self._threads(path)]
-        with gzip.open(self._folder / "trace.json.gz", "wt") as file:
+        with gzip.open(self._folder / "trace.json.gz", "wt", encoding="utf-8") as file:
             json.dump({"traceEvents": list(_chrome(threads))}, file)
-        (self._folder / "operations.txt").write_text(_table(threads))
+        (self._folder / "operations.txt").write_text(_table(threads), encoding="utf-8")
 
     def _start(self, folder: str) -> None:
         raise NotImplementedError

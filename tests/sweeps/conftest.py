@@ -77,3 +77,15 @@ def sweep(tmp_path):
     for one in started:
         if one.process.poll() is None:
             one.process.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def refused(train_here):
+    """`refused("batch_size=4000")`: what such a sweep prints that is refused before a job starts. In this process."""
+
+    def start(*arguments: str) -> str:
+        done = train_here("-m", *SWEPT, *arguments)
+        assert done.returncode == 2, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return start

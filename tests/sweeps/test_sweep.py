@@ -22,10 +22,10 @@ def reason(folder):
 
 
 def test_both_backends_one_job_that_diverges_and_the_same_again(sweep):
-    arguments = ("backend=lightning,keras", "optimizer.lr=0.01,1e30", "seed=3,3")
-    first = sweep(*arguments)
+    arguments = ("backend=lightning,keras", "optimizer.lr=0.01,1e30", "seed=3,3", "epochs=1")
+    first = sweep(*arguments, "sweep.retry_failed=false")
     status, shown = first.wait()
-    assert status == 1
+    assert status == 1, "a failure is one even if it is not to be tried again"
     assert "4 jobs" in shown
     assert "4  the same run as another combination: run once" in shown
     assert first.states().count("done") == 2
@@ -47,29 +47,17 @@ def test_both_backends_one_job_that_diverges_and_the_same_again(sweep):
     assert all(len(manifest(folder)["starts"]) == 1 for folder in first.folders())
 
 
-def test_mistakes_of_all_jobs_are_told_at_once_and_nothing_starts(sweep):
-    bad = sweep("model=cnn,resnet81", "batch_size=32,4000", "backend=keras,lightning")
-    status, shown = bad.wait()
-    assert status == 2
+def test_mistakes_of_all_jobs_are_told_at_once_and_nothing_starts(refused, tmp_path):
+    shown = refused("model=cnn,resnet81", "batch_size=32,4000", "backend=keras,lightning")
     assert "nothing was started" in shown
     assert "job 5-8: model=resnet81: there is no such choice. Did you mean 'resnet18'?" in shown
     assert "job 3-4: batch_size=4000 is larger than the training split" in shown
-    assert bad.folders() == []
-    unsupported = sweep("precision=fp16,fp32", "backend=lightning", "backend.device=cpu")
-    status, shown = unsupported.wait()
-    assert status == 2
+    shown = refused("precision=fp16,fp32", "backend=lightning", "backend.device=cpu")
     assert "job 1: precision=fp16 needs a GPU" in shown
-    too_large = sweep("batch_size=64,300,400", "seed=0,1")
-    _, shown = too_large.wait()
+    shown = refused("batch_size=64,300,400", "seed=0,1")
     assert "job 3-4: batch_size=300 is larger than the training split of 128 images" in shown
     assert "job 5-6: batch_size=400" in shown
-    assert bad.folders() == []
-
-
-def test_a_failure_is_one_even_if_it_is_not_to_be_tried_again(sweep):
-    status, shown = sweep("optimizer.lr=1e30", "sweep.retry_failed=false").wait()
-    assert status == 1
-    assert "1 failed" in shown
+    assert not list(tmp_path.rglob("status.json"))
 
 
 def test_a_killed_job_fails_alone_and_is_tried_again(sweep):
@@ -121,7 +109,7 @@ def test_ctrl_c_stops_cleanly(sweep):
 
 
 def test_overlapping_sweeps_share_the_work(sweep):
-    arguments = ("seed=0,1", "epochs=20")
+    arguments = ("seed=0,1", "epochs=10")
     one, other = sweep(*arguments), sweep(*arguments)
     for each in (one, other):
         status, shown = each.wait()
@@ -131,15 +119,15 @@ def test_overlapping_sweeps_share_the_work(sweep):
 
 
 def test_a_time_limit_and_fail_fast(sweep):
-    one = sweep("seed=0,1", *LONG, "sweep.time_limit=12", "sweep.fail_fast=true")
+    one = sweep("seed=0,1", *LONG, "sweep.time_limit=3", "sweep.fail_fast=true")
     status, shown = one.wait()
     assert status == 1
     assert "1 failed, 1 not started" in shown
     (folder,) = one.folders()
-    assert reason(folder) == "took longer than sweep.time_limit=12 seconds"
+    assert reason(folder) == "took longer than sweep.time_limit=3 seconds"
 
 
-def test_side_by_side_each_job_has_its_share_of_the_cores(sweep):
+def test_side_by_side_each_job_has_its_share_of_the_cores(sweep, refused):
     cores = len(psutil.Process().cpu_affinity())
     jobs = min(cores, 2)
     one = sweep("seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}")
@@ -147,10 +135,10 @@ def test_side_by_side_each_job_has_its_share_of_the_cores(sweep):
     assert status == 0, shown
     for folder in one.folders():
         assert manifest(folder)["starts"][0]["hardware"]["cores"] == cores // jobs
-    refused = sweep("seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores + 1}")
-    assert f"there are {cores} cores; choose at most that" in refused.wait()[1]
-    unknown = sweep("seed=0,1", "hydra/launcher=joblib", "+hydra.launcher.jobs=2")
-    assert "hydra.launcher.jobs" in unknown.wait()[1]
+    assert f"there are {cores} cores; choose at most that" in refused(
+        "seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores + 1}"
+    )
+    assert "hydra.launcher.jobs" in refused("seed=0,1", "hydra/launcher=joblib", "+hydra.launcher.jobs=2")
 
 
 def test_the_sweep_itself_imports_no_framework(tmp_path):

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,17 +29,36 @@ class Sink(Protocol):
 
 def read_metrics(path: Path) -> list[Row]:
     """The rows of metrics.csv, with NaN for what was not measured; a last line that was cut short by a crash is left
-    out."""
+    out. Raises UserError if the file lacks columns: it was written by another program, or an older version."""
     if not path.exists():
         return []
     rows = []
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        reader = csv.DictReader(file)
+        _check_columns(path, reader.fieldnames)
+        for row in reader:
             try:
-                rows.append({name: math.nan if row[name] == "" else float(row[name]) for name in COLUMNS})
+                rows.append(_parsed(row))
             except (TypeError, ValueError):
                 break
     return rows
+
+
+def _check_columns(path: Path, given: Sequence[str] | None) -> None:
+    """A file without a header has no rows either."""
+    if given and (missing := [name for name in COLUMNS if name not in given]):
+        raise UserError(
+            f"{path} has no column {', '.join(missing)} (it has: {', '.join(given)}); on_existing=rerun starts the run "
+            f"over."
+        )
+
+
+def _parsed(row: dict[str, str]) -> Row:
+    """Raises TypeError or ValueError if the row is not whole."""
+    values = {name: math.nan if row[name] == "" else float(row[name]) for name in COLUMNS}
+    if not values["epoch"].is_integer():  # nor is NaN
+        raise ValueError(row["epoch"])
+    return values
 
 
 def check_complete(rows: list[Row], epochs: int, path: Path) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cifar import console
+from cifar.errors import UserError
 from cifar.runs.recorder import read_metrics
 from cifar.sweeps.plan import Job
 
@@ -110,7 +111,10 @@ class Progress:
 
     def _expected(self, job: Job) -> float | None:
         """Seconds that a running job takes, as far as its epochs tell."""
-        rows = read_metrics(job.folder.metrics)
+        try:
+            rows = read_metrics(job.folder.metrics)
+        except UserError:  # of an older version: the job itself says so
+            return None
         if not rows:
             return None
         epoch = sum(row["seconds"] for row in rows) / len(rows)

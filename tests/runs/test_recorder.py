@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from cifar.errors import UserError
 from cifar.runs.recorder import COLUMNS, Recorder, read_metrics
 
 METRICS = {"train/loss": 1.25, "train/acc": 0.5, "val/loss": 1.5, "val/acc": 0.4}
@@ -64,6 +65,27 @@ def test_speed_counts_training_only(tmp_path, monkeypatch):
     row = read_metrics(tmp_path / "metrics.csv")[0]
     assert row["images_per_second"] == pytest.approx(500)
     assert row["seconds"] == pytest.approx(7)
+
+
+@pytest.mark.parametrize(
+    "content", ["epoch,train/loss,train/acc,val/loss,val/acc,lr,seconds\n1,1,1,1,1,1,1\n", "epoch;train/loss\n1;0.5\n"]
+)
+def test_other_columns_are_a_mistake_that_says_what_is_missing(tmp_path, content):
+    path = tmp_path / "metrics.csv"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"has no column .*images_per_second.*on_existing=rerun"):
+        read_metrics(path)
+    with pytest.raises(UserError, match="images_per_second"):
+        record(path, 1, 2)
+    assert path.read_text() == content, "what was there is kept"
+
+
+def test_further_columns_are_no_obstacle_but_an_epoch_has_to_be_a_number(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(f"{','.join(COLUMNS)},extra\n1,1,1,1,1,1,1,1,9\n,1,1,1,1,1,1,1,9\n")
+    assert [row["epoch"] for row in read_metrics(path)] == [1]
+    path.write_text("")
+    assert read_metrics(path) == []
 
 
 def test_no_file_is_no_rows(tmp_path):

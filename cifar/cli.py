@@ -9,6 +9,8 @@ from cifar.config import CONF, composed
 from cifar.console import log_to_console, reported
 from cifar.errors import UserError
 
+PICTURES = (".png", ".pdf", ".svg")
+
 
 def main() -> None:
     """Run the subcommand that the command line names."""
@@ -16,12 +18,12 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("augmentations", help="draw a picture of what every policy in conf/aug does")
     command.add_argument("--data", default="cifar10", help="a choice of conf/data (default: %(default)s)")
-    command.add_argument("--out", type=Path, default=Path("augmentations.png"), help="default: %(default)s")
+    command.add_argument("--out", type=_picture, default=Path("augmentations.png"), help="default: %(default)s")
     command.set_defaults(run=_augmentations)
 
     command = commands.add_parser("curves", help="draw the curves of several runs into one picture")
     command.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders")
-    command.add_argument("--out", type=Path, default=Path("curves.png"), help="default: %(default)s")
+    command.add_argument("--out", type=_picture, default=Path("curves.png"), help="default: %(default)s")
     command.set_defaults(run=_curves)
 
     command = commands.add_parser("parity", help="prove that a config is the same experiment in both frameworks")
@@ -38,6 +40,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with reported():
         arguments.run(arguments)
+
+
+def _picture(name: str) -> Path:
+    """Where a picture goes; `-` would be a file of that name."""
+    path = Path(name)
+    if path.suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"{name!r} does not end in {', '.join(PICTURES)}; name such a file.")
+    return path
 
 
 def _augmentations(arguments: argparse.Namespace) -> None:

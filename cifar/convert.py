@@ -23,8 +23,8 @@ ALLOWED = 1e-3  # largest difference between two frameworks' float32 logits, rel
 # Of the test images: averaged over their views, and of the images as they are.
 Logits = tuple[np.ndarray, np.ndarray]
 
-# What the new folder's result takes over: it says how the network was trained.
-_INHERITED = ("val/acc", "best_epoch", "epochs", "seconds", "images_per_second", "parameters", "flops", "class_names")
+# What the new folder's result takes over: it says what the network is. Times and speeds are the other framework's.
+_INHERITED = ("val/acc", "best_epoch", "epochs", "parameters", "flops", "class_names")
 
 
 def convert(source: RunFolder, backend: Backend) -> RunFolder:
@@ -45,6 +45,8 @@ def convert(source: RunFolder, backend: Backend) -> RunFolder:
         weights, expected = there.submit(_take, before, source.path).result()
     with target.claimed(), isolation.process() as here:
         try:
+            # First: a folder that is left half done is never taken for a run.
+            target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
             target.start(after)
             device, found = here.submit(_put, after, target.path, weights).result()
             _finish(source, target, result, device, expected, found)
@@ -101,7 +103,6 @@ def _finish(
             f"nothing was kept. A GPU's reduced float32 can do this: hide it with CUDA_VISIBLE_DEVICES=''."
         )
     target.write_predictions(logits, labels)
-    target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
     evaluation = evaluate(logits, labels)
     target.finish(
         {

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from settings import ROOT
 
 CIFAR = Path(sys.executable).parent / "cifar"
@@ -34,3 +35,12 @@ def test_a_mistake_is_one_message():
     assert done.returncode == 2
     assert "Did you mean 'cifar10'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["augmentations"], ["curves", "run"]])
+@pytest.mark.parametrize("out", ["-", "picture", "picture.xyz"])
+def test_a_picture_goes_to_a_file_of_a_known_kind(cifar_here, tmp_path, command, out):
+    refused = cifar_here(*command, "--out", out)
+    assert refused.returncode == 2
+    assert "does not end in .png, .pdf, .svg" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from cifar import experiment
 from cifar.config import to_yaml
 from cifar.convert import convert
 from cifar.errors import UserError
+from cifar.metrics import METRICS
 from cifar.runs.folder import RunFolder
 
 
@@ -33,6 +34,10 @@ def test_a_network_goes_to_keras_and_back(tiny, config):
     assert there.result["largest_logit_difference"] < 1e-5
     assert there.status["state"] == "done"
     assert there.read_json("manifest.json")["converted_from"] == source.path.name
+    assert there.result["parameters"] == result["parameters"]
+    assert not {"seconds", "images_per_second"} & there.result.keys(), "they are the training's"
+    for recorded in (result, there.result):
+        assert {name for name, value in recorded.items() if isinstance(value, int | float)} <= METRICS.keys()
     back = convert(there, section(config, "backend=lightning"))
     np.testing.assert_allclose(logits(back), logits(source), atol=1e-4)
 

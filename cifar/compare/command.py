@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cifar import files
 from cifar.errors import UserError
 
 
@@ -16,15 +17,15 @@ def add(commands: Any) -> None:
         description="Group runs by what varies between them, and say how much it changes and how sure that is.",
     )
     command.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="run folders, studies, or all of runs/")
-    command.add_argument("--metric", default="test/acc", metavar="NAME", help="of result.json (default: %(default)s)")
+    command.add_argument("--metric", default="test/acc", metavar="NAME", help="which number (default: %(default)s)")
     command.add_argument(
         "--by", metavar="KEY[,KEY]", help="group by these only, as in --by aug (default: all that varies)"
     )
     command.add_argument(
         "--baseline", metavar="KEY=VALUE[,KEY=VALUE]", help="what to hold the others against: aug=none"
     )
-    command.add_argument("--html", type=Path, metavar="FILE", help="write a page with the curves and everything else")
-    command.add_argument("--csv", metavar="FILE", help="write a row a group, in full precision; - for stdout")
+    command.add_argument("--html", metavar="FILE", help="write a page with curves and all else; - for stdout")
+    command.add_argument("--csv", metavar="FILE", help="write one row per group, in full precision; - for stdout")
     command.add_argument("--markdown", metavar="FILE", help="write the tables as Markdown; - for stdout")
     command.add_argument("--record", metavar="STUDY", help="write the tables and pictures to experiments/STUDY/")
     command.add_argument("--note", metavar="TEXT", help="a line for the record: what the runs do not say themselves")
@@ -33,33 +34,42 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
-    from cifar.compare import comparison, tables
+    from cifar.compare import comparison, page, tables
 
     if arguments.note is not None and arguments.record is None:
         raise UserError("--note is a line of what --record STUDY writes; add that, or leave the note out.")
-    if arguments.csv == arguments.markdown == "-":
-        raise UserError("--csv - and --markdown - cannot both have stdout; name a file for one of them.")
+    writers = {"--html": page.text, "--csv": tables.comma_separated, "--markdown": tables.markdown}
+    targets = {option: target for option in writers if (target := getattr(arguments, option[2:])) is not None}
+    _check_targets(targets)
     curves = arguments.html is not None or arguments.record is not None
     report = comparison.report(arguments.runs, arguments.metric, arguments.by, arguments.baseline, curves)
-    texts = {arguments.csv: tables.comma_separated, arguments.markdown: tables.markdown}
-    texts = {target: write for target, write in texts.items() if target is not None}
-    sys.stdout.write(texts.pop("-", tables.console)(report))
-    for target, write in texts.items():
-        _write(Path(target), write(report))
-    if arguments.html is not None:
-        from cifar.compare import page
-
-        page.write(report, arguments.html)
-        sys.stderr.write(f"{arguments.html}\n")
+    texts = {target: writers[option](report) for option, target in targets.items()}
+    sys.stdout.write(texts.pop("-", "") or tables.console(report))
+    for target, text in texts.items():
+        _write(target, text)
     if arguments.record is not None:
         from cifar.compare import study
 
         sys.stderr.write(f"{study.record(report, arguments.record, arguments.note)}\n")
 
 
-def _write(path: Path, text: str) -> None:
+def _check_targets(targets: dict[str, str]) -> None:
+    """Raises UserError if two outputs have the same target: one would be lost."""
+    for target in set(targets.values()):
+        if len(options := [option for option in targets if targets[option] == target]) > 1:
+            what = "stdout" if target == "-" else target
+            raise UserError(f"{' and '.join(options)} cannot all be written to {what}; name a file for each.")
+
+
+def _write(target: str, text: str) -> None:
+    """All or nothing. Raises UserError."""
+    path = Path(target).resolve()  # a link stays one
     try:
-        path.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():  # a pipe or a device is not replaced
+            path.write_text(text, encoding="utf-8")
+        else:
+            with files.replaced(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}).") from None
-    sys.stderr.write(f"{path}\n")
+        raise UserError(f"cannot write {target} ({error.strerror}); name a file in a folder that exists.") from None
+    sys.stderr.write(f"{target}\n")

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from cifar.compare.explanation import listed
 from cifar.compare.gather import IMAGES, Run
-from cifar.compare.groups import NAMES, Grouping, follows, short, text
+from cifar.compare.groups import NAMES, PROTOCOL, Grouping, follows, short, text
 
 VERSIONS = ("python", "torch", "keras", "tensorflow", "jax")  # of what decides about a figure
-PROTOCOL = ("data.val_size", "data.split_seed", "data.train_size", "epochs")
 
 
 def doubts(runs: Sequence[Run], grouping: Grouping) -> list[str]:

@@ -2,28 +2,36 @@
 
 The report is plain data (what JSON has). Its keys:
 
-    title, metric, unit (fraction | plain), higher_is_better
+    title, metric, unit (fraction | plain), higher_is_better, columns (of metrics.csv, with their units)
     baseline (index of the one baseline; None if there are several or none), baseline_choice (aug=none; "" if none)
     varying (what groups are told apart by), pooled (what they are averaged over beside the seed)
-    groups: label, choices, runs (indices), seeds, mean, sd, ci, baseline (index) and the difference to it, means of
-        seconds, images_per_second, peak_memory_bytes and parameters, confusion, per_class, class_names, config
+    groups: label, choices, runs (indices), seeds, uneven (not every seed has the same settings, so no sd and ci), mean,
+        sd, ci, sampling_error (of the mean, by the number of images), baseline (index) and the difference to it, means
+        of seconds, images_per_second, peak_memory_bytes and parameters, confusion, per_class, class_names, config
+    a difference: mean (of the runs that compare; None: there are none), the two means that it is the difference of,
+        ci, p, pairs, paired, verdict, seeds_needed, used and baseline_used (runs of each side that are in it), left_out
+        (runs of both sides that are not), own (settings that are not the same on both sides), differing (what else the
+        two differ in)
     runs: name, path, group, seed, state, value (None: not finished), so_far, seconds, best_epoch, reason, metrics
     mcnemar, warnings, left_out, methods, origin (hardware, code, …), created"""
 
 import time
 import zipfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from cifar.compare import comparability, explanation, groups, statistics
+from cifar.compare import comparability, explanation, groups, pools, statistics
+from cifar.compare import metric as measured
+from cifar.compare.contrasts import Contrast, contrasts
 from cifar.compare.gather import Run, gather
 from cifar.compare.groups import Group, Grouping, short, text
-from cifar.compare.metric import DEFAULT, Metric, chosen, is_number
-from cifar.compare.statistics import Difference
+from cifar.compare.metric import DEFAULT, is_number
+from cifar.compare.pools import Place, Pool
+from cifar.metrics import METRICS, Metric
 from cifar.runs.recorder import COLUMNS
 
 COSTS = ("seconds", "images_per_second", "peak_memory_bytes", "parameters")
@@ -40,34 +48,39 @@ def report(
     `curves`, metrics.csv is read only where it is needed. Raises UserError."""
     gathered = gather(roots)
     runs = gathered.runs
-    measure = chosen(metric, runs)
+    measure = measured.chosen(metric, runs)
     keys = dict.fromkeys(groups.key_of(key.strip(), "--by", runs) for key in by.split(",")) if by else {}
     wanted = groups.parse_baseline(baseline, runs) if baseline else {}
     grouping = groups.grouped(runs, list(keys), list(wanted))
     wanted = wanted or groups.natural_baseline(grouping)
     against = groups.baselines(grouping, wanted)
-    differences = _differences([_values(group, grouping, measure) for group in grouping.groups], against)
+    values = [_values(group, grouping, measure) for group in grouping.groups]
+    resolution = measured.resolution(measure, runs)
+    found = contrasts(values, against, grouping.of_choice, resolution, measure.higher_is_better)
     mcnemar, doubt = _mcnemar(grouping.groups)
     return {
         "title": ", ".join(map(short, grouping.keys)) or ", ".join(sorted({run.study for run in runs})),
         "metric": measure.name,
         "unit": "fraction" if measure.is_fraction else "plain",
         "higher_is_better": measure.higher_is_better,
+        "columns": {name: "fraction" if METRICS[name].is_fraction else "plain" for name in COLUMNS},
         "baseline": _only({base for base in against if base is not None}),
         "baseline_choice": groups.written(wanted),
         "varying": list(map(short, grouping.keys)),
         "pooled": list(map(short, grouping.pooled)),
-        "groups": _groups(grouping, measure, against, _judged(differences, measure.higher_is_better)),
+        "groups": _groups(grouping, measure, values, against, found),
         "runs": [_run(run, i, measure, curves) for i, group in enumerate(grouping.groups) for run in group.runs],
         "mcnemar": mcnemar,
         "warnings": [
             *doubt,
             *explanation.about_runs(gathered, measure),
+            *(explanation.about_curves(runs) if curves else ()),
             *explanation.about_groups(grouping, wanted, against),
             *comparability.doubts(runs, grouping),
+            *explanation.about_pools(grouping, values, against, found),
         ],
         "left_out": [{"path": str(path), "reason": reason} for path, reason in gathered.left_out],
-        "methods": explanation.methods([d for d in differences if d is not None], mcnemar is not None),
+        "methods": explanation.methods(measure, runs, found, mcnemar is not None),
         "origin": comparability.origin(runs),
         "created": time.strftime("%Y-%m-%d %H:%M"),
     }
@@ -78,31 +91,40 @@ def _only(found: set[int]) -> int | None:
 
 
 # ------------------------------------------------------------------------------------------------ groups
-def _values(group: Group, grouping: Grouping, metric: Metric) -> dict[Hashable, float]:
-    """The values to compare by what they are paired over; runs of one group that share it are averaged."""
-    members: dict[Hashable, list[float]] = {}
+def _values(group: Group, grouping: Grouping, metric: Metric) -> Pool:
+    """What the group's runs reached."""
+    pool: dict[Place, list[float]] = {}
     for run in group.runs:
-        if (value := metric.of(run)) is not None:
-            members.setdefault(grouping.block(run), []).append(value)
-    return {block: fmean(values) for block, values in members.items()}
+        if (value := measured.value(metric, run)) is not None:
+            pool.setdefault(grouping.place(run), []).append(value)
+    return pool
 
 
 def _groups(
     grouping: Grouping,
     metric: Metric,
+    values: Sequence[Pool],
     against: Sequence[int | None],
-    differences: Sequence[dict[str, Any] | None],
+    compared: Sequence[Contrast | None],
 ) -> list[dict[str, Any]]:
     found, first = [], 0
-    for group, base, difference in zip(grouping.groups, against, differences, strict=True):
+    for i, (group, pool, base, contrast) in enumerate(zip(grouping.groups, values, against, compared, strict=True)):
+        differing = (
+            {
+                "own": list(map(short, grouping.own_to_each(contrast.own, i, base))),
+                "differing": list(map(short, grouping.differing(i, base))),
+            }
+            if contrast and base is not None
+            else {}
+        )
         found.append(
             {
                 "label": group.label,
                 "choices": {short(key): _choice(group.runs[0], key) for key in grouping.keys},
                 "runs": list(range(first, first + len(group.runs))),
-                **_figures(group.runs, metric),
+                **_figures(group.runs, pool, metric),
                 "baseline": base,
-                "difference": difference,
+                "difference": contrast and {**_difference(contrast), **differing},
                 **_classes([run.result for run in group.runs if run.finished]),
                 "config": _config(group.runs, grouping.varying),
             }
@@ -115,15 +137,18 @@ def _choice(run: Run, key: str) -> str:
     return text(run.choices[key]) if key in run.choices else "-"
 
 
-def _figures(runs: Sequence[Run], metric: Metric) -> dict[str, Any]:
+def _figures(runs: Sequence[Run], pool: Pool, metric: Metric) -> dict[str, Any]:
     """What the runs reached, and what they cost."""
-    values = {id(run): value for run in runs if (value := metric.of(run)) is not None}
-    summary = statistics.summarise(list(values.values())) if values else None
+    seeds = pools.seed_means(pool) or []
+    summary = statistics.summarise(seeds, measured.resolution(metric, runs)) if seeds else None
+    mean = fmean(value for values in pool.values() for value in values) if pool else None
     return {
-        "seeds": len({run.seed for run in runs if id(run) in values}),
-        "mean": summary and summary.mean,
+        "seeds": len({place.seed for place in pool}),
+        "uneven": bool(pool) and not seeds,
+        "mean": mean,
         "sd": summary and summary.sd,
         "ci": summary and summary.interval and list(summary.interval),
+        "sampling_error": mean and measured.sampling_error(metric, mean, runs),
         **{name: _mean([run.result.get(name) for run in runs]) for name in COSTS},
     }
 
@@ -165,8 +190,8 @@ def _run(run: Run, group: int, metric: Metric, curves: bool) -> dict[str, Any]:
         "seed": run.seed,
         "state": run.state,
         "reason": run.status.get("reason") if run.state == "failed" else None,
-        "value": metric.of(run),
-        "so_far": metric.so_far(run),
+        "value": measured.value(metric, run),
+        "so_far": measured.so_far(metric, run),
         "epoch": None if run.finished else len(run.rows),
         "seconds": _mean([run.result.get("seconds")]),
         "best_epoch": run.result.get("best_epoch"),
@@ -182,37 +207,21 @@ def _finite(value: float) -> float | None:
 
 
 # ------------------------------------------------------------------------------------------------ differences
-def _differences(values: Sequence[Mapping[Hashable, float]], against: Sequence[int | None]) -> list[Difference | None]:
-    pairs = [(own, values[base] if base is not None else {}) for own, base in zip(values, against, strict=True)]
-    return [statistics.difference(own, base) if own and base else None for own, base in pairs]
-
-
-def _judged(differences: Sequence[Difference | None], higher_is_better: bool) -> list[dict[str, Any] | None]:
-    """With the corrected p-values, and what follows from them."""
-    tested = [difference for difference in differences if difference is not None and difference.p is not None]
-    corrected = statistics.holm([difference.p for difference in tested if difference.p is not None])
-    p_of = {id(difference): p for difference, p in zip(tested, corrected, strict=True)}
-    return [
-        None
-        if difference is None
-        else {
-            "mean": difference.mean,
-            "ci": difference.interval and list(difference.interval),
-            "p": (p := p_of.get(id(difference))),
-            "pairs": difference.pairs,
-            "paired": difference.paired,
-            "verdict": statistics.verdict(difference, p, higher_is_better),
-            "seeds_needed": _seeds_needed(difference, p, len(tested)),
-        }
-        for difference in differences
-    ]
-
-
-def _seeds_needed(difference: Difference, p: float | None, tests: int) -> int | None:
-    """To see the difference there is, where it is not seen yet."""
-    if p is None or p < statistics.LEVEL or not difference.effect:
-        return None
-    return statistics.seeds_needed(difference.effect, difference.paired, statistics.LEVEL / tests)
+def _difference(contrast: Contrast) -> dict[str, Any]:
+    difference, matched = contrast.difference, contrast.matched
+    return {
+        "mean": difference and difference.mean,
+        "means": [fmean(matched.values), fmean(matched.baseline)] if matched else None,
+        "ci": difference and difference.interval and list(difference.interval),
+        "p": contrast.p,
+        "pairs": difference.pairs if difference else 0,
+        "paired": bool(difference and difference.paired),
+        "verdict": contrast.verdict,
+        "seeds_needed": contrast.seeds_needed,
+        "used": matched.used if matched else 0,
+        "baseline_used": matched.baseline_used if matched else 0,
+        "left_out": contrast.all_runs - contrast.used,
+    }
 
 
 def _mcnemar(compared: Sequence[Group]) -> tuple[dict[str, Any] | None, list[str]]:

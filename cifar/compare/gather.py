@@ -14,6 +14,7 @@ import yaml
 
 from cifar.config import NO_CHOICE, flat, upgraded
 from cifar.errors import UserError
+from cifar.metrics import Split
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
 
@@ -90,13 +91,28 @@ class Run:
         data = self.manifest.get("data")
         return self.result.get("data_fingerprint") or (data.get("fingerprint") if isinstance(data, dict) else None)
 
-    @cached_property
+    def images(self, split: Split) -> int | None:
+        """How many images the run's split had; None if it was not recorded."""
+        data = self.manifest.get("data")
+        size = data.get(split) if isinstance(data, dict) else None
+        return size if isinstance(size, int) and size > 0 else None
+
+    @property
     def rows(self) -> list[Row]:
-        """A row an epoch, as far as the run got."""
+        """One row per epoch, as far as the run got; none if metrics.csv cannot be read."""
+        return self._metrics or []
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether metrics.csv cannot be read or lacks columns, or is empty though the run is finished."""
+        return self._metrics is None or (self.finished and not self._metrics)
+
+    @cached_property
+    def _metrics(self) -> list[Row] | None:
         try:
             return read_metrics(self.path / "metrics.csv")
         except (OSError, ValueError):
-            return []
+            return None
 
 
 @dataclass
@@ -106,10 +122,15 @@ class Gathered:
     runs: list[Run] = field(default_factory=list)
     left_out: list[tuple[Path, str]] = field(default_factory=list)  # and the reason
     repeats: int = 0  # of left_out: runs whose config and seed another run has
+    conversions: int = 0  # of left_out: networks that were carried over from another run
 
 
 class _UnusableError(Exception):
     """Why a folder is left out."""
+
+
+class _ConvertedError(_UnusableError):
+    """It holds another run's network."""
 
 
 def gather(roots: Iterable[Path]) -> Gathered:
@@ -128,6 +149,7 @@ def gather(roots: Iterable[Path]) -> Gathered:
                 gathered.runs += [run, *_tested_otherwise(run, gathered.left_out)]
             except _UnusableError as reason:
                 gathered.left_out.append((path, str(reason)))
+                gathered.conversions += isinstance(reason, _ConvertedError)
     if not gathered.runs:
         where = ", ".join(map(str, roots))
         why = "".join(f"\n  {path}: {reason}" for path, reason in gathered.left_out[:5])
@@ -167,8 +189,10 @@ def _read(path: Path) -> Run:
     result = _json(path / "result.json")
     if result is None:
         raise _UnusableError("result.json is damaged")
-    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
     status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
+    if origin := manifest.get("converted_from") or result.get("converted_from"):
+        raise _ConvertedError(f"converted from {origin}: not a training run")
+    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, result)
 
 

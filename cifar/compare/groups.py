@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cifar.compare.gather import IMAGES, Run
+from cifar.compare.pools import Place
 from cifar.errors import UserError, nearest
 
 # Choices of a group by name come first: most of the group's other keys follow from it.
 NAMES = ("model.name", "aug.name", "optimizer.name", "schedule.name", "backend.name", "data.name", IMAGES)
+
+PROTOCOL = ("data.val_size", "data.split_seed", "data.train_size", "epochs")  # alike, or chances are not
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,32 @@ class Grouping:
     varying: list[str]  # every key that is not the same in all runs
     groups: list[Group]
 
-    def block(self, run: Run) -> Hashable:
-        """What the run shares with those runs of other groups that it is paired with."""
-        fixed = [key for key in self.pooled if not _belongs(key, self.keys)]
-        return (*(_value(run, key) for key in fixed), run.seed)
+    def place(self, run: Run) -> Place:
+        """Where the run stands in its group."""
+        return Place(tuple(_value(run, key) for key in self.pooled), run.seed)
+
+    @property
+    def of_choice(self) -> list[bool]:
+        """For each pooled key, whether it is a parameter of the choice that groups are told apart by."""
+        return [_belongs(key, self.keys) for key in self.pooled]
+
+    def own_to_each(self, positions: Sequence[int], group: int, baseline: int) -> list[str]:
+        """The pooled keys at these positions that both groups' configs have: aug=none has no magnitude that could be
+        another one than randaug's."""
+        sides = self.groups[group].runs, self.groups[baseline].runs
+        keys = [self.pooled[i] for i in positions]
+        return [key for key in keys if all(any(key in run.choices for run in side) for side in sides)]
+
+    def differing(self, group: int, baseline: int) -> list[str]:
+        """The choices by name, and what makes chances unlike, in which the two groups differ though they are not told
+        apart by it: the difference may be due to these."""
+        values = [{key: {_value(run, key) for run in self.groups[i].runs} for key in self.varying}
+                  for i in (group, baseline)]  # fmt: skip
+        told = (*self.keys, *self.pooled)
+        hidden = [key for key in self.varying if key in (*NAMES, *PROTOCOL) and key not in told]
+        runs = [run for group in self.groups for run in group.runs]
+        hidden = [key for key in hidden if not follows(key, self.pooled, runs)]  # a pooled model brings its optimizer
+        return [key for key in hidden if values[0][key] != values[1][key]]
 
 
 def short(key: str) -> str:

@@ -1,61 +1,78 @@
-"""The number that runs are compared by: where a run keeps it, its unit, and which way is better."""
+"""The number that runs are compared by: which one, and where a run keeps it."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from cifar.compare.gather import Run
 from cifar.errors import UserError, nearest
-from cifar.runs.recorder import COLUMNS, best_epoch
+from cifar.metrics import JUDGED, METRICS, Metric
+from cifar.runs.recorder import best_epoch
 
 DEFAULT = "test/acc"
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number of result.json, or a column of metrics.csv."""
-
-    name: str
-
-    @property
-    def is_fraction(self) -> bool:
-        """Shown as percent."""
-        return self.name.endswith(("acc", "accuracy", "calibration_error"))
-
-    @property
-    def higher_is_better(self) -> bool:
-        lower = ("loss", "error", "memory", "parameters", "flops")
-        return not any(word in self.name for word in lower) and not self.name.endswith("seconds")
-
-    def of(self, run: Run) -> float | None:
-        """The value of a finished run; what only metrics.csv has is taken at the best epoch, whose weights were kept.
-        None if the run is not finished, has no such value, or it is not finite."""
-        if not run.finished:
-            return None
-        if is_number(value := run.result.get(self.name)):
-            return float(value)
-        row = next((row for row in run.rows if row["epoch"] == run.result.get("best_epoch")), {})
-        return row[self.name] if is_number(row.get(self.name)) else None
-
-    def so_far(self, run: Run) -> float | None:
-        """The value in the epoch with the best validation accuracy yet, if it is one that means something before the
-        run is finished."""
-        if run.finished or not self.name.startswith(("train/", "val/")) or not run.rows:
-            return None
-        value = best_epoch(run.rows)[self.name]
-        return value if math.isfinite(value) else None
-
-
 def chosen(name: str, runs: Sequence[Run]) -> Metric:
-    """The metric `name`. Raises UserError if no run has it or could have it."""
-    there = {key for run in runs for key, value in run.result.items() if is_number(value)} | set(COLUMNS) - {"epoch"}
-    still_to_come = name == DEFAULT and not any(run.finished for run in runs)
-    if name not in there and not still_to_come:
-        raise UserError(f"--metric {name}: no run has it.{nearest(name, there)} There are: {', '.join(sorted(there))}.")
-    return Metric(name)
+    """The metric `name`. Raises UserError if runs cannot be judged by it, or no finished run has it."""
+    if name not in METRICS:
+        raise UserError(
+            f"--metric {name}: it is not declared in cifar/metrics.py, so its unit, and whether higher or lower is "
+            f"better, are not known.{nearest(name, JUDGED)} Allowed: {', '.join(JUDGED)}."
+        )
+    metric = METRICS[name]
+    if metric.better is None:
+        raise UserError(
+            f"--metric {name}: neither higher nor lower is better, so runs cannot be judged by it. "
+            f"Allowed: {', '.join(JUDGED)}."
+        )
+    finished = [run for run in runs if run.finished]
+    if finished and all(_recorded(name, run) is None for run in finished):
+        there = [other for other in JUDGED if any(value(METRICS[other], run) is not None for run in finished)]
+        raise UserError(f"--metric {name}: no finished run has it. There are: {', '.join(there)}.")
+    return metric
+
+
+def value(metric: Metric, run: Run) -> float | None:
+    """The metric of a finished run; what only metrics.csv has is taken at the best epoch, whose weights were kept.
+    None if the run is not finished, has no such value, or it is not finite."""
+    if not run.finished:
+        return None
+    recorded = _recorded(metric.name, run)
+    return float(recorded) if is_number(recorded) else None
+
+
+def so_far(metric: Metric, run: Run) -> float | None:
+    """The metric in the epoch with the best validation accuracy yet, if it is one that means something before the
+    run is finished."""
+    if run.finished or not metric.name.startswith(("train/", "val/")) or not run.rows:
+        return None
+    reached = best_epoch(run.rows)[metric.name]
+    return reached if math.isfinite(reached) else None
+
+
+def resolution(metric: Metric, runs: Sequence[Run]) -> float:
+    """The smallest step of the metric: one image, of the smallest of the runs' sets; 0 if it has no steps, or their
+    size is not known."""
+    if metric.share_of is None:
+        return 0.0
+    sizes = [size for run in runs if (size := run.images(metric.share_of))]
+    return 1 / min(sizes, default=math.inf)
+
+
+def sampling_error(metric: Metric, mean: float, runs: Sequence[Run]) -> float | None:
+    """The standard error that a mean accuracy has because the images are a sample: sqrt(p (1 - p) / images), binomial.
+    None if the metric is no share of images, or their number is not known. Averaging over seeds does not reduce it."""
+    step = resolution(metric, runs)
+    return math.sqrt(mean * (1 - mean) * step) if step and 0 <= mean <= 1 else None
 
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether it can be reckoned with: no text, no truth value, no NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _recorded(name: str, run: Run) -> Any:
+    if name in run.result:
+        return run.result[name]
+    row = next((row for row in run.rows if row["epoch"] == run.result.get("best_epoch")), {})
+    return row.get(name)

@@ -6,26 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cifar import files
-from cifar.errors import UserError
-
 PARTS = Path(__file__).parent / "page"
 
 
-def write(report: dict[str, Any], path: Path) -> None:
-    """Write the page that shows `report` to `path`, all or nothing. Raises UserError if it cannot be written there.
-
-    A number that is not finite (the loss of a run that diverged) is shown as missing."""
-    text = _filled(report)
-    try:
-        with files.replaced(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}); name a file in a folder that exists.") from None
-
-
-def _filled(report: dict[str, Any]) -> str:
-    """page.html with every {{PART}} replaced by that file's text, and {{report}} by the report."""
+def text(report: dict[str, Any]) -> str:
+    """The page that shows `report`: page.html with every {{PART}} replaced by that file's text, and {{report}} by the
+    report. A number that is not finite (the loss of a run that diverged) is shown as missing."""
 
     def part(match: re.Match[str]) -> str:
         return _script_safe(report) if match[1] == "report" else (PARTS / match[1]).read_text(encoding="utf-8")

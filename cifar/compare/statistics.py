@@ -1,12 +1,14 @@
 """How sure one can be of a difference between groups of runs that differ in the seed.
 
-A group: mean, standard deviation (n - 1), and the 95% confidence interval of the mean by Student's t.
+A group: mean, standard deviation (n - 1), and the 95% confidence interval of the mean by Student's t. There is one
+value per seed; what is pooled beside the seed was averaged before (cifar/compare/pools.py).
 
-Two groups: where they share at least three seeds, the paired t-test over those: a seed fixes the initial weights, the
-order of the images and their augmentation in both, so what it does to both is taken out. Otherwise Welch's t-test,
-which does not assume equal variances (Welch 1947). Fewer than three values tell nothing about their spread, so there is
-no test of them. Values that do not vary at all leave t undefined; the exact test by permutation then says what so few
-values can say at most.
+Two groups: where they share at least three seeds, the paired t-test over those: what a seed does to both sides is taken
+out. Otherwise Welch's t-test, which does not assume equal variances (Welch 1947). Fewer than three values tell nothing
+about their spread, so there is no test of them.
+
+A spread below the metric's resolution (one image of the test set, for an accuracy) is an accident of rounding: values
+that happen to be equal would make a test infinitely sure. The resolution is the least that is assumed.
 
 Several comparisons: Holm's step-down correction (Holm 1979), which holds however they depend on each other.
 
@@ -17,7 +19,7 @@ scipy.special rather than scipy.stats: it loads in a quarter of the time, and th
 import bisect
 import math
 import statistics
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +29,12 @@ LEVEL = 0.05
 POWER = 0.8
 FEWEST = 3  # values that are needed to speak of their spread
 MOST_SEEDS = 10_000  # nobody will train more
-RESOLUTION = 1e-6  # relative; what differs by less was rounded differently (accuracies are often float32)
+ROUNDING = 1e-6  # relative; what differs by less was rounded differently (accuracies are often float32)
 
 BETTER, WORSE = "better", "worse"
 TOO_FEW = "too few seeds to tell"
 UNDECIDED = "no difference that can be told"
+NOTHING_SHARED = "nothing alike to compare"
 
 Interval = tuple[float, float]
 
@@ -42,7 +45,7 @@ class Summary:
 
     mean: float
     sd: float | None  # None: a single value
-    interval: Interval | None  # 95%, of the mean; None: fewer than three values, or they do not vary
+    interval: Interval | None  # 95%, of the mean; None: fewer than three values
 
 
 @dataclass(frozen=True)
@@ -50,64 +53,54 @@ class Difference:
     """A group's values less those of its baseline."""
 
     mean: float
-    interval: Interval | None  # 95%; None as for a group
-    p: float | None  # two-sided, uncorrected; None: fewer than three values
+    interval: Interval | None  # 95%; None: fewer than three values
+    p: float | None  # two-sided, uncorrected; None as for the interval
     pairs: int  # 0: unpaired
-    effect: float | None  # in standard deviations (of the differences, if paired); None: they do not vary, or too few
-    exact: bool = False  # p is by permutation, because the values do not vary
+    effect: float | None  # in standard deviations (of the differences, if paired); None as for the interval
+    floored: bool = False  # the spread was below the metric's resolution, which stands for it
 
     @property
     def paired(self) -> bool:
         return self.pairs > 0
 
 
-def summarise(values: Sequence[float]) -> Summary:
-    """Mean, spread and interval of one group's values (at least one)."""
-    mean, sd = _moments(values, _scale(values))
-    if len(values) < FEWEST or not sd:
-        return Summary(mean, sd, None)
-    return Summary(mean, sd, _interval(mean, sd / math.sqrt(len(values)), len(values) - 1))
+def summarise(values: Sequence[float], resolution: float = 0.0) -> Summary:
+    """Mean, spread and interval of one group's values (at least one). `resolution`: the metric's smallest step."""
+    n, mean = len(values), statistics.fmean(values)
+    if n < FEWEST:
+        return Summary(mean, statistics.stdev(values) if n > 1 else None, None)
+    sd = statistics.stdev(values)
+    return Summary(mean, sd, _interval(mean, max(sd, _floor(values, resolution)) / math.sqrt(n), n - 1))
 
 
-def difference(values: Mapping[Hashable, float], baseline: Mapping[Hashable, float]) -> Difference:
-    """How two groups differ, paired over the keys (seeds) they share if those are enough, or all there are."""
-    shared = [key for key in values if key in baseline]
-    if len(shared) >= FEWEST or len(shared) == len(values) == len(baseline):
-        return paired([values[key] for key in shared], [baseline[key] for key in shared])
-    return unpaired(list(values.values()), list(baseline.values()))
-
-
-def paired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
+def paired(values: Sequence[float], baseline: Sequence[float], resolution: float = 0.0) -> Difference:
     """The paired t-test, on what each pair differs by."""
-    n, scale = len(values), _scale([*values, *baseline])
-    mean, sd = _moments([value - base for value, base in zip(values, baseline, strict=True)], scale)
+    gaps = [value - base for value, base in zip(values, baseline, strict=True)]
+    n, mean = len(gaps), statistics.fmean(gaps)
     if n < FEWEST:
         return Difference(mean, None, None, n, None)
-    if not sd:  # all 2^n signs are equally likely under no difference; two of them are as extreme
-        p = 2.0 ** (1 - n) if abs(mean) > RESOLUTION * scale else 1.0
-        return Difference(mean, None, p, n, None, exact=True)
-    error = sd / math.sqrt(n)
-    return Difference(mean, _interval(mean, error, n - 1), _two_sided(mean / error, n - 1), n, mean / sd)
+    sd, floor = statistics.stdev(gaps), _floor([*values, *baseline], resolution)
+    spread = max(sd, floor)
+    error = spread / math.sqrt(n)
+    p = _two_sided(mean, error, n - 1)
+    return Difference(mean, _interval(mean, error, n - 1), p, n, _ratio(mean, spread), sd < floor)
 
 
-def unpaired(values: Sequence[float], baseline: Sequence[float]) -> Difference:
+def unpaired(values: Sequence[float], baseline: Sequence[float], resolution: float = 0.0) -> Difference:
     """Welch's t-test."""
-    n, m, scale = len(values), len(baseline), _scale([*values, *baseline])
-    (mean, sd), (base_mean, base_sd) = _moments(values, scale), _moments(baseline, scale)
-    gap = mean - base_mean
+    n, m = len(values), len(baseline)
+    gap = statistics.fmean(values) - statistics.fmean(baseline)
     if min(n, m) < FEWEST:
         return Difference(gap, None, None, 0, None)
-    assert sd is not None
-    assert base_sd is not None
-    if not sd and not base_sd:
-        as_extreme = 2 if n == m else 1  # of all ways to divide the values between the groups
-        p = as_extreme / math.comb(n + m, n) if abs(gap) > RESOLUTION * scale else 1.0
-        return Difference(gap, None, p, 0, None, exact=True)
+    floor = _floor([*values, *baseline], resolution)
+    spreads = statistics.stdev(values), statistics.stdev(baseline)
+    sd, base_sd = (max(spread, floor) for spread in spreads)
     parts = sd**2 / n, base_sd**2 / m
     error = math.sqrt(sum(parts))
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1))
-    effect = gap / math.sqrt((sd**2 + base_sd**2) / 2)
-    return Difference(gap, _interval(gap, error, freedom), _two_sided(gap / error, freedom), 0, effect)
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1)) if error else n + m - 2
+    effect = _ratio(gap, math.sqrt((sd**2 + base_sd**2) / 2))
+    p = _two_sided(gap, error, freedom)
+    return Difference(gap, _interval(gap, error, freedom), p, 0, effect, min(spreads) < floor)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -120,8 +113,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def verdict(difference: Difference, p: float | None, higher_is_better: bool) -> str:
-    """In words. `p`: corrected."""
+def verdict(difference: Difference | None, p: float | None, higher_is_better: bool) -> str:
+    """In words. `difference`: None if nothing compares; `p`: corrected."""
+    if difference is None:
+        return NOTHING_SHARED
     if p is None:
         return TOO_FEW
     if p >= LEVEL:
@@ -153,19 +148,9 @@ def mcnemar(right: np.ndarray, other_right: np.ndarray) -> tuple[int, int, float
     return one, other, min(1.0, 2 * float(special.bdtr(min(one, other), one + other, 0.5)))
 
 
-def _moments(values: Sequence[float], scale: float) -> tuple[float, float | None]:
-    """Mean and standard deviation; that is exactly 0 if the values differ by no more than numbers of that scale are
-    rounded by."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, None
-    if max(values) - min(values) <= RESOLUTION * scale:
-        return mean, 0.0
-    return mean, statistics.stdev(values)
-
-
-def _scale(values: Sequence[float]) -> float:
-    return max(map(abs, values))
+def _floor(values: Sequence[float], resolution: float) -> float:
+    """The least spread that values of this size can be said to have."""
+    return max(resolution, ROUNDING * max(map(abs, values)))
 
 
 def _interval(mean: float, error: float, freedom: float) -> Interval:
@@ -173,5 +158,10 @@ def _interval(mean: float, error: float, freedom: float) -> Interval:
     return mean - half, mean + half
 
 
-def _two_sided(t: float, freedom: float) -> float:
-    return 2 * float(special.stdtr(freedom, -abs(t)))
+def _two_sided(mean: float, error: float, freedom: float) -> float:
+    return 2 * float(special.stdtr(freedom, -abs(_ratio(mean, error))))
+
+
+def _ratio(mean: float, spread: float) -> float:
+    """Without a spread, all values are 0."""
+    return mean / spread if spread else 0.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from cifar import console
 from cifar.compare import tables
-from cifar.compare.statistics import BETTER, TOO_FEW, UNDECIDED, WORSE
+from cifar.compare.statistics import BETTER, NOTHING_SHARED, TOO_FEW, UNDECIDED, WORSE
 from cifar.config import CONF
 from cifar.errors import UserError, nearest
 
@@ -20,6 +20,7 @@ _SAYS = {
     WORSE: "Worse than {}",
     UNDECIDED: "No difference to {} that can be told",
     TOO_FEW: "Too few seeds to tell from {}",
+    NOTHING_SHARED: "Nothing alike to compare with {}",
 }
 
 
@@ -95,9 +96,15 @@ def _findings(report: Report) -> Iterator[str]:
     for verdict, says in _SAYS.items():
         judged = [g for g in report["groups"] if g["difference"] and g["difference"]["verdict"] == verdict]
         if judged:
-            judged.sort(key=lambda group: -abs(group["difference"]["mean"]))
-            listed = "; ".join(f"{g['label']} ({tables.signed(report, g['difference']['mean'])})" for g in judged)
-            yield f"- {says.format(against)}: {listed}."
+            judged.sort(key=lambda group: -abs(group["difference"]["mean"] or 0))
+            yield f"- {says.format(against)}: {'; '.join(_finding(report, group) for group in judged)}."
+
+
+def _finding(report: Report, group: dict[str, Any]) -> str:
+    difference = group["difference"]
+    if difference["mean"] is None:
+        return str(group["label"])
+    return f"{group['label']} ({', '.join([tables.signed(report, difference['mean']), *tables.caveats(difference)])})"
 
 
 def _panels(report: Report) -> dict[str, list[dict[str, Any]]]:

@@ -54,8 +54,22 @@ def signed(report: Report, value: float) -> str:
     return _notation(report)(value, "+")
 
 
+def caveats(difference: dict[str, Any]) -> list[str]:
+    """What the difference is of, if that is not all of both groups, and what else the two differ in."""
+    used, left_out = difference["used"] + difference["baseline_used"], difference["left_out"]
+    parts = []
+    if used and left_out:
+        parts.append(f"in {used} of {used + left_out} runs")
+    if difference["own"]:
+        parts.append(f"each over its own {', '.join(difference['own'])}")
+    if used and (differing := difference["differing"]):
+        parts.append(f"{', '.join(differing)} {'differ' if len(differing) > 1 else 'differs'} too")
+    return parts
+
+
 def _csv_row(report: Report, group: dict[str, Any]) -> dict[str, Any]:
     difference = group["difference"] or {}
+    mean, base_mean = difference.get("means") or (None, None)
     low, high = group["ci"] or (None, None)
     difference_low, difference_high = difference.get("ci") or (None, None)
     base = group["baseline"]
@@ -69,12 +83,18 @@ def _csv_row(report: Report, group: dict[str, Any]) -> dict[str, Any]:
         "sd": group["sd"],
         "ci_low": low,
         "ci_high": high,
+        "sampling_error": group["sampling_error"],
         "baseline": None if base is None else report["groups"][base]["label"],
+        "compared_mean": mean,
+        "compared_baseline_mean": base_mean,
         "difference": difference.get("mean"),
         "difference_ci_low": difference_low,
         "difference_ci_high": difference_high,
         "p_holm": difference.get("p"),
         "pairs": difference.get("pairs"),
+        "compared_runs": difference.get("used"),
+        "compared_baseline_runs": difference.get("baseline_used"),
+        "left_out_runs": difference.get("left_out"),
         "verdict": difference.get("verdict"),
         "seeds_needed": difference.get("seeds_needed"),
         **{name: group[name] for name in ("seconds", "images_per_second", "peak_memory_bytes", "parameters")},
@@ -94,7 +114,7 @@ def _results(report: Report) -> Table:
     headers = ["seeds", report["metric"] + percent, "95% interval", "seconds", "images/s", "memory", "parameters"]
     rows = []
     for group in report["groups"]:
-        spread = "" if group["sd"] is None else f" ± {number(group['sd'])}"
+        spread = " (uneven)" if group["uneven"] else "" if group["sd"] is None else f" ± {number(group['sd'])}"
         memory = group["peak_memory_bytes"]
         figures = [
             _seeds(report, group),
@@ -117,16 +137,21 @@ def _differences(report: Report) -> Table:
         if (difference := group["difference"]) is None:
             continue
         figures = [
-            number(difference["mean"], "+"),
+            *(["-", "-", "-"] if difference["mean"] is None else _compared(difference, number)),
             _interval(difference["ci"], lambda value: number(value, "+")),
             _p(difference["p"]),
             str(difference["pairs"]) if difference["paired"] else "-",
-            difference["verdict"],
+            ", ".join([difference["verdict"], *caveats(difference)]),
             "-" if difference["seeds_needed"] is None else f"{difference['seeds_needed']:,}",
         ]
         rows.append((group["label"], _choices(group), figures))
-    headers = ["diff.", "95% interval", "p", "pairs", "verdict", "needed"]
+    headers = ["mean", "baseline", "diff.", "95% interval", "p", "pairs", "verdict", "needed"]
     return Table(f"Difference to {report['baseline_choice']}", _choice_headers(report), headers, rows)
+
+
+def _compared(difference: dict[str, Any], number: Callable[..., str]) -> list[str]:
+    """The two means, of the runs that compare, and what they differ by."""
+    return [*map(number, difference["means"]), number(difference["mean"], "+")]
 
 
 def _choice_headers(report: Report) -> list[str]:

@@ -5,6 +5,8 @@ import math
 import random
 from typing import Any
 
+from cifar.runs.recorder import COLUMNS
+
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 MODELS = {"cnn": (308_394, 0.83, 90), "resnet18": (11_173_962, 0.92, 340), "vit_tiny": (5_362_762, 0.78, 260)}
 POLICIES = ["none", "basic", "randaug", "trivialaug", "cutout", "mixup", "cutmix"]
@@ -37,6 +39,7 @@ def sample_report(groups: int = 14, seeds: int = 3, epochs: int = 10, classes: i
         "metric": "test/acc",
         "unit": "fraction",
         "higher_is_better": True,
+        "columns": dict.fromkeys(COLUMNS, "plain") | {"train/acc": "fraction", "val/acc": "fraction"},
         "baseline": baseline,
         "baseline_choice": ", ".join(f"{key}={value}" for key, value in report["groups"][baseline]["choices"].items()),
         "varying": list(report["groups"][0]["choices"]),
@@ -112,7 +115,8 @@ def _group(
         "label": ", ".join(str(value) for value in choices.values()), "choices": choices, "runs": numbers,
         "seconds": seconds, "images_per_second": 45_000 * len(runs[0]["metrics"]["epoch"]) / (0.9 * seconds),
         "peak_memory_bytes": 0.6e9 + 60 * MODELS[model][0], "parameters": MODELS[model][0],
-        "baseline": None, "difference": None, "confusion": confusion, "class_names": names,
+        "baseline": None, "difference": None, "uneven": False, "sampling_error": 0.003,
+        "confusion": confusion, "class_names": names,
         "per_class": [row[index] / max(1, sum(row)) for index, row in enumerate(confusion)],
         "config": {
             "model.name": model, "aug.name": choices["aug"], "optimizer.lr": choices.get("optimizer.lr", 0.1),
@@ -139,7 +143,7 @@ def _difference(group: dict[str, Any], baseline: dict[str, Any]) -> dict[str, An
     if group["mean"] is None or baseline["mean"] is None:
         return None
     mean = group["mean"] - baseline["mean"]
-    pairs = group["seeds"]
+    pairs = min(group["seeds"], baseline["seeds"])
     if pairs < 2:
         verdict, p, interval, needed = "too few seeds to tell", None, None, None
     else:
@@ -150,7 +154,8 @@ def _difference(group: dict[str, Any], baseline: dict[str, Any]) -> dict[str, An
             verdict, p, needed = "no difference that can be told", 0.31, 12
     return {
         "mean": mean, "ci": interval, "p": p, "pairs": pairs, "paired": True, "verdict": verdict,
-        "seeds_needed": needed,
+        "seeds_needed": needed, "means": [group["mean"], baseline["mean"]], "used": pairs, "baseline_used": pairs,
+        "left_out": abs(group["seeds"] - baseline["seeds"]), "own": [], "differing": [],
     }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import argparse
+import os
 import subprocess
 import sys
 
@@ -49,12 +50,53 @@ def test_stdout_has_nothing_but_what_was_asked_for(runs, capsys):
     assert capsys.readouterr().out.startswith("### test/acc by aug\n")
 
 
+def test_the_page_goes_to_stdout_and_no_file_is_called_dash(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    compare(runs, "--html", "-", "--csv", "report.csv")
+    assert capsys.readouterr().out.endswith("</html>\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "report.csv"}
+
+
+def test_two_outputs_have_two_targets(runs, tmp_path):
+    for options in (("--csv", "--markdown"), ("--html", "--csv"), ("--html", "--csv", "--markdown")):
+        for target in ("-", str(tmp_path / "same")):
+            with pytest.raises(UserError, match=rf"{' and '.join(sorted(options))}|cannot all be written to"):
+                compare(runs, *(part for option in options for part in (option, target)))
+    assert not (tmp_path / "same").exists()
+
+
+def test_files_are_written_all_or_nothing(runs, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    compare(runs, "--html", path)
+    before = path.read_text()
+    link = tmp_path / "link.html"
+    link.symlink_to(path)
+    compare(runs, "--html", link, "--metric", "test/loss")
+    assert link.is_symlink()
+    assert path.read_text() != before, "a link is written through, not replaced"
+    before = path.read_text()
+    monkeypatch.setattr("cifar.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(UserError, match=r"cannot write .*report.html \(No space left on device\)"):
+        compare(runs, "--html", path)
+    assert path.read_text() == before
+    assert {entry.name for entry in tmp_path.iterdir()} == {"runs", "report.html", "link.html"}
+
+
+def test_a_pipe_is_written_to_and_not_replaced(runs, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    compare(runs, "--csv", pipe)
+    assert reader.communicate()[0].startswith("group,aug,metric")
+    assert pipe.is_fifo()
+
+
 def test_mistakes_are_told(runs, tmp_path):
-    with pytest.raises(UserError, match="cannot both have stdout"):
-        compare(runs, "--csv", "-", "--markdown", "-")
     for kind in ("csv", "markdown", "html"):
         with pytest.raises(UserError, match="cannot write"):
             compare(runs, f"--{kind}", tmp_path / "nowhere" / "file")
+        with pytest.raises(UserError, match=r"cannot write .*directory"):
+            compare(runs, f"--{kind}", tmp_path)
     with pytest.raises(UserError, match="Did you mean 'aug'"):
         compare(runs, "--by", "augg")
 

@@ -6,17 +6,17 @@ import pytest
 import scipy.stats
 from compare.folders import CLASSES, config, finished, name, predicted, started, study, trained
 
-from cifar.compare import comparison
-from cifar.compare.metric import Metric
+from cifar.compare import comparison, tables
 from cifar.errors import UserError
 
 CONTRACT = {
-    "title", "metric", "unit", "higher_is_better", "baseline", "varying", "groups", "runs", "origin",
+    "title", "metric", "unit", "columns", "higher_is_better", "baseline", "varying", "groups", "runs", "origin",
     "mcnemar", "warnings", "left_out", "methods", "created",
 }  # fmt: skip
 OF_A_GROUP = {
-    "label", "choices", "runs", "seeds", "mean", "sd", "ci", "difference", "seconds", "images_per_second",
-    "peak_memory_bytes", "parameters", "confusion", "per_class", "class_names", "config",
+    "label", "choices", "runs", "seeds", "uneven", "sampling_error", "mean", "sd", "ci", "difference",
+    "seconds", "images_per_second", "peak_memory_bytes", "parameters", "confusion", "per_class", "class_names",
+    "config",
 }  # fmt: skip
 OF_A_RUN = {"name", "path", "group", "seed", "state", "value", "seconds", "best_epoch", "metrics"}
 
@@ -121,11 +121,105 @@ def test_by_pools_and_pairs_within_the_models(tmp_path):
     values |= {("model=resnet18", "aug=none"): [v + 0.1 for v in NONE], ("model=resnet18", "aug=basic"): BASIC}
     made = report(study(tmp_path, values), by="aug")
     basic = group(made, "aug=basic")
-    assert (basic["seeds"], len(basic["runs"]), basic["difference"]["pairs"]) == (4, 8, 8)
-    expected = scipy.stats.ttest_rel(BASIC * 2, NONE + [v + 0.1 for v in NONE])
+    assert (basic["seeds"], len(basic["runs"]), basic["difference"]["pairs"]) == (4, 8, 4), "a seed is one observation"
+    within_seeds = [value + 0.05 for value in NONE]
+    expected = scipy.stats.ttest_rel(BASIC, within_seeds)
     assert basic["difference"]["p"] == pytest.approx(expected.pvalue)
+    interval = scipy.stats.t.interval(0.95, 3, np.mean(within_seeds), scipy.stats.sem(within_seeds))
+    assert group(made, "aug=none")["ci"] == pytest.approx(list(interval))
     assert any("pooled over model" in warning for warning in made["warnings"])
     assert report(tmp_path, by="aug, aug.name")["varying"] == ["aug"]
+
+
+@pytest.fixture
+def half_done(tmp_path):
+    """By augmentation, which does nothing: 57 against 45 percent, because one model is better and further."""
+    chance = iter(np.random.default_rng(0).normal(0, 0.005, 15))
+    seeds = {
+        ("model=resnet18", "aug=none"): range(2), ("model=wrn16_4", "aug=none"): range(6),
+        ("model=resnet18", "aug=basic"): range(6), ("model=wrn16_4", "aug=basic"): [6],
+    }  # fmt: skip
+    for choices, there in seeds.items():
+        for seed in there:
+            made = config(*choices, seed=seed)
+            finished(tmp_path / name(made), made, (0.6 if "resnet18" in choices[0] else 0.4) + next(chance))
+    return tmp_path
+
+
+def test_a_half_done_sweep_is_not_called_better(half_done):
+    made = report(half_done, by="aug")
+    none, basic = group(made, "aug=none"), group(made, "aug=basic")
+    assert basic["mean"] - none["mean"] > 0.1
+    assert (none["uneven"], none["ci"], none["sd"], basic["uneven"]) == (True, None, None, True)
+    difference = basic["difference"]
+    assert difference["verdict"] == "too few seeds to tell"
+    assert abs(difference["mean"]) < 0.02, "of the two seeds of resnet18 that both have"
+    assert difference["means"][0] - difference["means"][1] == pytest.approx(difference["mean"])
+    assert (difference["used"], difference["baseline_used"], difference["left_out"]) == (2, 2, 11)
+    told = "\n".join(made["warnings"])
+    assert "5 of 7 and 6 of 8 runs, which have no counterpart of the same model and seed" in told
+    assert "uneven mixture and has no interval: aug=none; aug=basic" in told
+
+
+def test_seeds_without_a_partner_are_told(tmp_path):
+    for seed in range(10):
+        basic = config("aug=basic", seed=seed)
+        finished(tmp_path / name(basic), basic, 0.64 + seed / 1000 if seed < 3 else 0.8)
+        if seed < 3:
+            finished(tmp_path / f"none{seed}", config("aug=none", seed=seed), 0.62)
+    made = report(tmp_path)
+    basic = group(made, "aug=basic")
+    assert basic["mean"] == pytest.approx(0.7523)
+    assert basic["difference"]["means"] == [pytest.approx(0.641), pytest.approx(0.62)]
+    assert basic["difference"]["mean"] == pytest.approx(0.021)
+    assert (basic["difference"]["pairs"], basic["difference"]["left_out"]) == (3, 7)
+    assert any("7 of 10 and 0 of 3 runs, which have no counterpart of the same seed" in w for w in made["warnings"])
+
+
+def test_groups_with_nothing_alike_are_not_compared(tmp_path):
+    values = {("model=cnn", "aug=none"): NONE, ("model=wrn16_4", "aug=none"): NONE}
+    values |= {("model=resnet18", "aug=basic"): BASIC}
+    made = report(study(tmp_path, values), by="aug")
+    difference = group(made, "aug=basic")["difference"]
+    assert (difference["mean"], difference["p"], difference["verdict"]) == (None, None, "nothing alike to compare")
+    assert any("4 of 4 and 8 of 8 runs, which have no counterpart" in warning for warning in made["warnings"])
+
+
+def test_what_else_two_groups_differ_in_is_told_with_the_verdict(tmp_path):
+    """One model a policy: a sweep of both that was only begun."""
+    values = {("model=cnn", "aug=none"): NONE, ("model=resnet18", "aug=basic", "epochs=7"): BASIC}
+    difference = group(report(study(tmp_path, values), by="aug"), "aug=basic")["difference"]
+    assert (difference["verdict"], difference["differing"]) == ("better", ["model", "optimizer", "epochs"])
+    assert tables.caveats(difference) == ["model, optimizer, epochs differ too"]
+
+
+def test_each_optimizer_is_averaged_over_its_own_learning_rates(tmp_path):
+    rates = {"sgd": (0.1, 0.2), "adamw": (0.001, 0.002, 0.003)}
+    values = {
+        (f"optimizer={o}", f"optimizer.lr={lr}"): [v + lr for v in (NONE if o == "sgd" else BASIC)]
+        for o in rates for lr in rates[o]
+    }  # fmt: skip
+    made = report(study(tmp_path, values), by="optimizer", baseline="optimizer=sgd")
+    difference = group(made, "optimizer=adamw")["difference"]
+    assert difference["own"] == ["optimizer.lr"]
+    assert (difference["pairs"], difference["left_out"]) == (4, 0)
+    assert difference["mean"] == pytest.approx(sum(BASIC) / 4 + 0.002 - sum(NONE) / 4 - 0.15)
+
+
+def test_a_seed_whose_own_learning_rates_are_not_all_done_is_left_out(tmp_path):
+    for seed in range(8):
+        for o, rates in (("sgd", (0.1, 0.2)), ("adamw", (0.001,))):
+            for lr in rates:
+                made = config(f"optimizer={o}", f"optimizer.lr={lr}", seed=seed + 10 * (o == "sgd"))
+                if (seed, lr) != (7, 0.2):
+                    finished(tmp_path / name(made), made, 0.8 + lr / 10 + seed / 1000)
+    made = report(tmp_path, by="optimizer", baseline="optimizer=sgd")
+    difference = group(made, "optimizer=adamw")["difference"]
+    assert (difference["paired"], difference["used"], difference["baseline_used"]) == (False, 8, 14)
+    assert any(
+        "0 of 8 and 1 of 15 runs, which are of a seed without all values of optimizer.lr." in w
+        for w in made["warnings"]
+    )
 
 
 def test_seeds_that_are_not_shared_are_not_paired(tmp_path):
@@ -154,9 +248,33 @@ def test_values_that_do_not_vary(tmp_path):
     made = report(study(tmp_path, {("aug=none",): [0.5] * 3, ("aug=basic",): [0.5] * 3, ("aug=mixup",): [0.9] * 3}))
     same, more = (group(made, f"aug={name}")["difference"] for name in ("basic", "mixup"))
     assert (same["p"], same["mean"], same["verdict"]) == (1.0, 0.0, "no difference that can be told")
-    assert (more["p"], more["ci"], more["verdict"]) == (0.5, None, "no difference that can be told")
-    assert (group(made, "aug=none")["sd"], group(made, "aug=none")["ci"]) == (0.0, None)
-    assert "permutation" in made["methods"]
+    assert more["verdict"] == "better"
+    half = 4.302653 * 1e-4 / math.sqrt(3)
+    assert more["ci"] == pytest.approx([0.4 - half, 0.4 + half])
+    assert group(made, "aug=none")["sd"] == 0.0
+    assert "less than one image of 10,000" in made["methods"]
+
+
+def test_the_methods_say_what_intervals_cover(augmented):
+    made = report(augmented)
+    assert "noise of seeds only, on one test set and one split" in made["methods"]
+    assert "an accuracy measured on 10,000 test images is known to within ±0.79 points only" in made["methods"]
+    assert group(made, "aug=none")["sampling_error"] == pytest.approx(math.sqrt(0.8075 * 0.1925 / 10_000))
+    assert "a seed draws the same images in the same order for both" in made["methods"]
+    assert "10,000" not in report(augmented, metric="test/loss")["methods"]
+    assert "5,000 validation images" in report(augmented, metric="val/acc")["methods"]
+
+
+@pytest.mark.parametrize("key", ["batch_size", "data__train_size", "data__val_size", "data__split_seed"])
+def test_the_methods_do_not_say_that_batches_are_alike_where_they_are_not(tmp_path, key):
+    for seed in range(3):
+        for i, value in enumerate((64, 128)):
+            made = config("model=cnn", seed=seed, **{key: value})
+            finished(tmp_path / name(made), made, 0.5 + seed / 100 + i / 90)
+    methods = report(tmp_path)["methods"]
+    assert "the paired t-test" in methods
+    assert "the same images" not in methods
+    assert f"does not draw the same batches in all runs, as {key.replace('__', '.')} differ" in methods
 
 
 # ------------------------------------------------------------------------------------------------ metrics
@@ -170,23 +288,32 @@ def test_any_number_of_a_result_or_column_can_be_compared(augmented):
     assert group(report(augmented, metric="seconds"), "aug=none")["mean"] == 37.5, "of the run, not of an epoch"
 
 
-@pytest.mark.parametrize(
-    ("name", "higher", "fraction"),
-    [
-        ("test/acc", True, True), ("val/acc", True, True), ("images_per_second", True, False),
-        ("test/loss", False, False), ("val/loss", False, False), ("seconds", False, False),
-        ("test_seconds", False, False), ("peak_memory_bytes", False, False), ("test/calibration_error", False, True),
-    ],
-)  # fmt: skip
-def test_which_way_is_better(name, higher, fraction):
-    assert (Metric(name).higher_is_better, Metric(name).is_fraction) == (higher, fraction)
-
-
-def test_an_unknown_metric_is_a_mistake(augmented):
-    with pytest.raises(UserError, match=r"--metric test/ac: no run has it. Did you mean 'test/acc'\?.*val/loss"):
+def test_a_metric_that_nobody_declared_is_not_judged(augmented):
+    for path in augmented.iterdir():
+        result = json.loads((path / "result.json").read_text())
+        (path / "result.json").write_text(json.dumps(result | {"test/nll": 0.5, "test/ece": 0.1}))
+    for metric in ("test/nll", "test/ece", "test/brier", "class_names", "test/confusion"):
+        with pytest.raises(UserError, match=rf"--metric {metric}: it is not declared.*Allowed: test/acc, .*val/loss"):
+            report(augmented, metric=metric)
+    for metric in ("lr", "epochs", "best_epoch"):
+        with pytest.raises(UserError, match=rf"--metric {metric}: neither higher nor lower.*Allowed: test/acc"):
+            report(augmented, metric=metric)
+    with pytest.raises(UserError, match=r"Did you mean 'test/acc'\?"):
         report(augmented, metric="test/ac")
-    with pytest.raises(UserError, match="There are"):
-        report(augmented, metric="class_names")
+
+
+def test_a_metric_that_no_run_has_is_a_mistake(augmented):
+    with pytest.raises(UserError, match=r"--metric test/acc_one_view: no finished run has it. There are: test/acc, "):
+        report(augmented, metric="test/acc_one_view")
+
+
+def test_every_accuracy_is_shown_in_percent(augmented):
+    for path in augmented.iterdir():
+        result = json.loads((path / "result.json").read_text())
+        (path / "result.json").write_text(json.dumps(result | {"test/acc_one_view": result["test/acc"]}))
+    made = report(augmented, metric="test/acc_one_view")
+    assert (made["unit"], made["higher_is_better"]) == ("fraction", True)
+    assert {name for name, unit in made["columns"].items() if unit == "fraction"} == {"train/acc", "val/acc"}
 
 
 def test_values_that_are_no_numbers_are_not_counted(tmp_path):
@@ -225,8 +352,7 @@ def test_a_sweep_that_has_only_begun(tmp_path):
     started(tmp_path / "b", config("aug=basic"))
     made = report(tmp_path)
     assert [group["mean"] for group in made["groups"]] == [None, None]
-    with pytest.raises(UserError, match="no run has it"):
-        report(tmp_path, metric="test/los")
+    assert report(tmp_path, metric="test/loss")["groups"][0]["mean"] is None
 
 
 # ------------------------------------------------------------------------------------------------ McNemar
@@ -338,6 +464,31 @@ def test_repeats_and_lost_manifests_are_told(tmp_path):
     assert "manifest.json, so that code and hardware are not known: lost" in told
     assert len(made["left_out"]) == 1
     assert made["left_out"][0]["reason"].startswith("the same config and seed as ")
+
+
+def test_converted_networks_are_no_runs(tmp_path):
+    study(tmp_path, {("aug=none",): NONE, ("aug=basic",): BASIC})
+    for seed, accuracy in enumerate(NONE):
+        made = config("aug=none", "backend=keras", seed=seed)
+        path = finished(tmp_path / f"none{seed}-in-keras", made, accuracy, result={"converted_from": f"none{seed}"})
+        (path / "metrics.csv").unlink()
+    made = report(tmp_path)
+    assert made["varying"] == ["aug"]
+    assert len(made["runs"]) == 8
+    assert any("Converted networks were not trained" in w and "4 left out" in w for w in made["warnings"])
+
+
+@pytest.mark.parametrize(
+    "content", ["epoch,train/loss,val/acc\n1,0.5,0.3\n", "epoch;train/loss\n1;0.5\n", None, "\xff"]
+)
+def test_a_run_with_foreign_columns_has_no_curves_and_is_named(augmented, content):
+    path = finished(augmented / "older", config("aug=none", seed=9), 0.81)
+    (path / "metrics.csv").unlink() if content is None else (path / "metrics.csv").write_text(content, "latin-1")
+    made = report(augmented)
+    older = next(run for run in made["runs"] if run["name"] == "older")
+    assert (older["value"], older["metrics"]["epoch"]) == (0.81, [])
+    assert any(w.startswith("Shown without curves") and w.endswith(": older.") for w in made["warnings"])
+    assert group(report(augmented, metric="val/loss"), "aug=none")["seeds"] == 4, "which only metrics.csv has"
 
 
 def test_without_a_natural_baseline_it_is_said_how_to_choose_one(tmp_path):

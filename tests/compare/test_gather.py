@@ -172,6 +172,24 @@ def test_the_same_config_on_other_images_is_another_experiment(tmp_path):
     assert found.repeats == 0
 
 
+@pytest.mark.parametrize("where", ["result", "manifest"])
+def test_a_converted_network_is_no_run_and_pushes_none_out(tmp_path, where):
+    """It is newer than the run that really was trained in that framework."""
+    made = config("model=cnn", "backend=keras")
+    trained = finished(tmp_path / "trained", made, 0.7)
+    conversion = finished(tmp_path / "other-in-keras", made, 0.8, time="2026-02-01T00:00:00+0000",
+                          result={"converted_from": "other"} if where == "result" else {})  # fmt: skip
+    if where == "manifest":  # not finished yet
+        (conversion / "result.json").unlink()
+        (conversion / "manifest.json").write_text(json.dumps({"converted_from": "other", "starts": []}))
+    found = gather([tmp_path])
+    assert names(found) == [trained.name]
+    assert (found.conversions, found.repeats) == (1, 0)
+    assert reasons(found)["other-in-keras"] == "converted from other: not a training run"
+    with pytest.raises(UserError, match="converted from other"):
+        gather([conversion])
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_nothing_to_compare_is_a_mistake(tmp_path, there):
     if there:

@@ -106,8 +106,19 @@ def test_by_pools_over_the_rest_and_pairs_within_it():
     choices = [(f"model={m}", f"aug={a}") for m in ("cnn", "vit_tiny") for a in ("none", "randaug")]
     grouping = grouped(of_each(*choices), by=["aug.name"])
     assert (labels(grouping), grouping.pooled) == (["aug=none", "aug=randaug"], ["model.name"])
-    none, randaug = ({grouping.block(run) for run in group.runs} for group in grouping.groups)
-    assert none == randaug == {(model, seed) for model in ("cnn", "vit_tiny") for seed in (0, 1)}
+    none, randaug = ({grouping.place(run) for run in group.runs} for group in grouping.groups)
+    assert none == randaug == {((model,), seed) for model in ("cnn", "vit_tiny") for seed in (0, 1)}
+    assert grouping.of_choice == [False]
+
+
+def test_a_pooled_parameter_belongs_to_the_choice_that_is_compared():
+    runs = of_each(("optimizer=sgd",), ("optimizer=sgd", "optimizer.lr=0.2"), ("optimizer=adamw",))
+    grouping = grouped(runs, by=["optimizer.name"])
+    assert (grouping.pooled, grouping.of_choice) == (["optimizer.lr"], [True])
+    assert grouping.own_to_each([0], 0, 1) == ["optimizer.lr"]
+    runs = of_each(("aug=none",), *(("aug=randaug", f"aug.randaug.magnitude={m}") for m in (3, 4)))
+    grouping = grouped(runs, by=["aug.name"])
+    assert grouping.own_to_each([0], 0, 1) == [], "none has no magnitude that could be another"
 
 
 def test_the_baseline_is_alike_in_everything_else():

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from compare.page_sample import empty_report, report_of_two_baselines, running_report, sample_report
 
-from cifar.compare.page import write
-from cifar.errors import UserError
+from cifar.compare.page import text
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -40,7 +39,7 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Open]:
 
     def opened(report: dict[str, Any], width: int = LAPTOP, **options: Any) -> Any:
         path = tmp_path / "report.html"
-        write(report, path)
+        path.write_text(text(report), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -99,30 +98,17 @@ def drag(page: Any, box: dict[str, float], start: tuple[float, float], end: tupl
 
 
 # ------------------------------------------------------------------------------------------------ the file
-def test_the_file_is_whole_small_and_written_all_or_nothing(report, tmp_path):
-    path = tmp_path / "report.html"
-    write(report, path)
-    text = path.read_text()
-    assert text.rstrip().endswith("</html>")
-    assert "{{" not in text, "a part was not filled in"
-    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", text), "the page leans on another file"
-    assert path.stat().st_size < 200_000, "42 runs of 10 epochs"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(UserError, match=r"cannot write .*missing.*No such file"):
-        write(report, tmp_path / "missing" / "report.html")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError, match="directory"):
-        write(report, tmp_path / "folder")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "report.html"], "something is left behind"
-    with pytest.raises(TypeError):
-        write(report | {"title": object()}, path)
-    assert path.read_text() == text, "a report that cannot be written spoilt the file that was there"
+def test_the_page_is_whole_small_and_leans_on_nothing(report):
+    page = text(report)
+    assert page.rstrip().endswith("</html>")
+    assert "{{" not in page, "a part was not filled in"
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!data:|#)""", page), "the page leans on another file"
+    assert len(page.encode()) < 200_000, "42 runs of 10 epochs"
 
 
-def test_what_is_not_a_number_is_missing_and_text_cannot_end_the_script(report, tmp_path):
-    write(report | {"title": HOSTILE, "created": float("nan"), "methods": [float("inf"), 1 / 3]}, tmp_path / "r.html")
-    text = (tmp_path / "r.html").read_text()
-    data = re.search(r'<script type="application/json" id="report">(.*?)</script>', text, re.DOTALL)[1]
+def test_what_is_not_a_number_is_missing_and_text_cannot_end_the_script(report):
+    page = text(report | {"title": HOSTILE, "created": float("nan"), "methods": [float("inf"), 1 / 3]})
+    data = re.search(r'<script type="application/json" id="report">(.*?)</script>', page, re.DOTALL)[1]
     assert "<" not in data
     read = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert (read["title"], read["created"], read["methods"]) == (HOSTILE, None, [None, 0.333333])
@@ -169,8 +155,8 @@ def test_unusual_reports(show, made, summary):
     assert fits(page)
     assert summary in page.locator("#summary").text_content()
     page.get_by_text(f"All {len(made['runs'])} run").click() if made["runs"] else None
-    text = page.locator("main").inner_text()
-    assert not re.search(r"\b(NaN|undefined|null|Infinity|object)\b", text)
+    shown = page.locator("main").inner_text()
+    assert not re.search(r"\b(NaN|undefined|null|Infinity|object)\b", shown)
     drawn = page.evaluate("[...document.querySelectorAll('main svg')].map(svg => svg.outerHTML)")
     assert not [svg for svg in drawn if re.search("NaN|undefined|Infinity", svg)]
 
@@ -202,6 +188,26 @@ def test_text_from_configs_is_text(show):
     assert names(page, "#results") == [HOSTILE] * 3
     assert page.title().startswith(HOSTILE)
     assert page.locator("img").count() == 0
+
+
+def test_a_difference_that_is_not_of_all_runs_says_of_which(show):
+    report = sample_report(4) | {"pooled": ["optimizer.lr"]}
+    none, _, randaug, trivial = report["groups"]
+    none |= {"uneven": True, "sd": None, "ci": None}
+    none["difference"] |= {"means": [0.641, 0.62], "mean": 0.021, "used": 3, "baseline_used": 3, "left_out": 7}
+    randaug["difference"] |= {"own": ["optimizer.lr"], "differing": ["model", "epochs"]}
+    nothing = {"mean": None, "means": None, "ci": None, "p": None, "paired": False, "pairs": 0, "seeds_needed": None}
+    trivial["difference"] |= nothing | {"used": 0, "baseline_used": 0, "verdict": "nothing alike to compare"}
+    page = show(report)
+    rows = {names(page, "#results")[i]: page.locator("#results tbody tr").nth(i).inner_text() for i in range(4)}
+    assert "in 6 of 13 runs" in rows["cnn, none"]
+    assert "64.10 against 62.00" in rows["cnn, none"]
+    assert "uneven mixture" in rows["cnn, none"]
+    assert "each over its own optimizer.lr" in rows["cnn, randaug"]
+    assert "model, epochs differ too" in rows["cnn, randaug"]
+    assert "nothing alike to compare" in rows["cnn, trivialaug"]
+    assert "NaN" not in page.locator("#results").inner_html()
+    assert page.locator("#summary").text_content().startswith("Best mean: ")
 
 
 # ------------------------------------------------------------------------------------------------ table

@@ -29,8 +29,8 @@ def test_the_console_shows_what_was_reached_and_what_can_be_told(report):
         "model", "aug", "seeds", "test/acc", "%", "95%", "interval", "seconds", "images/s", "memory", "parameters",
     ]  # fmt: skip
     assert "cnn       none   4 of 5  80.75 ± 0.96  79.23 … 82.27     37.5       800  1,024 MiB       1,000" in lines
-    better = next(line for line in lines if line.startswith("cnn       basic  +"))
-    assert better.split()[2:] == ["+4.00", "+3.35", "…", "+4.65", "<0.001", "4", "better", "-"]
+    better = next(line for line in lines if line.startswith("cnn       basic  84.75  "))
+    assert better.split()[2:] == ["84.75", "80.75", "+4.00", "+3.35", "…", "+4.65", "<0.001", "4", "better", "-"]
     assert "Not finished and not counted: 1 running." in text
     assert "broken: config.yaml is empty" in " ".join(text.split()), "however long the path before it is"
     assert max(map(len, lines)) <= 100 or max(lines, key=len).startswith("- /")
@@ -117,6 +117,44 @@ def test_csv_holds_the_exact_values_a_row_a_group(report):
 def test_markdown_has_the_same_tables(report):
     lines = tables.markdown(report).splitlines()
     assert "| model | aug | seeds | test/acc % | 95% interval | seconds | images/s | memory | parameters |" in lines
-    assert any(line.startswith("| cnn | basic | +4.00 | +3.35 … +4.65 | <0.001 | 4 | better |") for line in lines)
+    assert any(
+        line.startswith("| cnn | basic | 84.75 | 80.75 | +4.00 | +3.35 … +4.65 | <0.001 | 4 | better |")
+        for line in lines
+    )
     tabled = [line for line in lines if line.startswith("|")]
-    assert {line.count("|") for line in tabled} == {10, 9}
+    assert {line.count("|") for line in tabled} == {10, 11}
+
+
+def test_what_is_left_out_of_a_test_stands_in_the_verdict(tmp_path):
+    for seed in range(10):
+        finished(tmp_path / f"basic{seed}", config("aug=basic", seed=seed), 0.64 + seed / 1000 if seed < 3 else 0.8)
+    for seed in range(3):
+        finished(tmp_path / f"none{seed}", config("aug=none", seed=seed), 0.62)
+    report = comparison.report([tmp_path])
+    line = next(line for line in tables.console(report).splitlines() if line.startswith("basic  64.10"))
+    assert "64.10     62.00  +2.10" in line
+    assert "better, in 6 of 13 runs" in line
+    assert "| basic | 64.10 | 62.00 | +2.10 |" in tables.markdown(report)
+    assert "| better, in 6 of 13 runs |" in tables.markdown(report)
+    row = list(csv.DictReader(io.StringIO(tables.comma_separated(report))))[1]
+    assert (row["verdict"], row["compared_runs"], row["compared_baseline_runs"]) == ("better", "3", "3")
+    assert row["left_out_runs"] == "7"
+    assert float(row["compared_mean"]) - float(row["compared_baseline_mean"]) == pytest.approx(float(row["difference"]))
+
+
+def test_an_uneven_mixture_is_marked_as_one(tmp_path):
+    study(tmp_path, {("model=cnn", "aug=none"): NONE, ("model=resnet18", "aug=none"): [0.9], ("aug=basic",): BASIC})
+    report = comparison.report([tmp_path], by="aug")
+    assert "(uneven)" in next(line for line in tables.console(report).splitlines() if line.startswith("none"))
+
+
+def test_nothing_alike_is_said_in_every_table(tmp_path):
+    values = {
+        ("model=cnn", "aug=none"): NONE,
+        ("model=wrn16_4", "aug=none"): NONE,
+        ("model=resnet18", "aug=basic"): BASIC,
+    }
+    report = comparison.report([study(tmp_path, values)], by="aug")
+    assert "| basic | - | - | - | - | - | - | nothing alike to compare | - |" in tables.markdown(report)
+    row = list(csv.DictReader(io.StringIO(tables.comma_separated(report))))[1]
+    assert (row["difference"], row["p_holm"], row["verdict"]) == ("", "", "nothing alike to compare")

@@ -1,6 +1,7 @@
 // Learning curves: a line a group (the mean of its seeds, in a band from the lowest to the highest), or a line a run.
 
 const METRICS = ["val/acc", "train/acc", "val/loss", "train/loss", "lr", "images_per_second"];
+const isShare = (metric) => report.columns[metric] === "fraction";
 const TIP_LINES = 16;
 const SPOKEN_LINES = 5;
 
@@ -55,7 +56,7 @@ function meanCurve(some, { metric, axis }) {
       if (!epochs.has(epoch)) epochs.set(epoch, { values: [], durations: [] });
       const entry = epochs.get(epoch);
       const value = metrics[metric]?.[row];
-      if (known(value)) entry.values.push(metric.endsWith("/acc") ? 100 * value : value);
+      if (known(value)) entry.values.push(isShare(metric) ? 100 * value : value);
       if (known(metrics.seconds?.[row])) entry.durations.push(metrics.seconds[row]);
     });
   }
@@ -81,7 +82,7 @@ function drawCurves(chart, width) {
   const name = chart.metric.replaceAll("_", " ");
   const titles = {
     x: chart.axis === "epoch" ? "epoch" : `training time, ${chart.unit}`,
-    y: chart.metric.endsWith("/acc") ? `${name}, %` : name,
+    y: isShare(chart.metric) ? `${name}, %` : name,
   };
   const label = `${titles.y} over ${titles.x}, ${plural(chart.lines.length, "line")}`;
   fill(chart.svg, width, height, label,
@@ -211,7 +212,7 @@ function tipRow(chart, { line, point }, closest) {
 }
 
 function curveText({ metric }, value) {
-  if (metric.endsWith("/acc")) return decimals(value, 2);
+  if (isShare(metric)) return decimals(value, 2);
   if (metric === "images_per_second") return decimals(value, 0);
   return metric === "lr" ? significant(value, 3) : decimals(value, 4);
 }

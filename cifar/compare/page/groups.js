@@ -18,7 +18,7 @@ const groups = report.groups.map((group, index) => ({
   index,
   label: group.label || "all runs",
   sd: inUnits(group.sd),
-  difference: group.difference && measured(group.difference),
+  difference: group.difference && { ...measured(group.difference), means: group.difference.means?.map(inUnits) ?? null },
   colour: `var(--series-${index % COLOURS})`,
   dash: DASHES[Math.floor(index / COLOURS) % DASHES.length],
   marker: MARKERS[Math.floor(index / COLOURS) % MARKERS.length],
@@ -28,9 +28,21 @@ const runs = report.runs.map((run, index) => ({ ...run, index, value: inUnits(ru
 /** The group that all others are held against, if there is only one; all such groups. */
 const baseline = known(report.baseline) ? groups[report.baseline] : null;
 const baselines = new Set([baseline, ...groups.map((group) => group.base)].filter(known));
+/** Whether the groups are mixtures that are not all alike: their means do not rank them. */
+const uneven = groups.some((group) => group.uneven || (report.pooled.length && group.difference?.left_out));
 const better = (a, b) => (report.higher_is_better ? b.mean - a.mean : a.mean - b.mean);
 /** The groups that have a result, best first. */
 const ranking = groups.filter((group) => known(group.mean)).sort(better);
+/** What a difference is of, if that is not all of both groups, and what else the two differ in. */
+function caveats({ used, baseline_used: baselineUsed, left_out: leftOut, own, differing }) {
+  const compared = used + baselineUsed;
+  return [
+    compared && leftOut ? `in ${compared} of ${compared + leftOut} runs` : null,
+    own.length ? `each over its own ${own.join(", ")}` : null,
+    compared && differing.length ? `${differing.join(", ")} ${differing.length > 1 ? "differ" : "differs"} too` : null,
+  ].filter(known);
+}
+
 const ofGroup = (group) => group.runs.map((index) => runs[index]);
 
 function markerAt(group, x, y, size, attributes = {}) {

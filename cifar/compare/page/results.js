@@ -53,6 +53,9 @@ const groupName = (group) =>
 
 function meanText(group) {
   if (!known(group.mean)) return element("span", { class: "muted" }, "no result yet");
+  if (group.uneven) {
+    return [element("strong", {}, metricText(group.mean)), element("span", { class: "second" }, "uneven mixture")];
+  }
   const spread = known(group.sd) ? ` ± ${PERCENT ? decimals(group.sd, 2) : significant(group.sd, 2)}` : "";
   return [element("strong", {}, metricText(group.mean)), element("span", { class: "muted" }, spread)];
 }
@@ -60,7 +63,13 @@ function meanText(group) {
 function differenceCell({ difference }) {
   if (!difference) return NONE;
   const interval = known(difference.ci) ? rangeText(difference.ci, differenceText) : null;
-  return [differenceText(difference.mean), interval && element("span", { class: "second" }, interval)];
+  const of = known(difference.mean) && caveats(difference).length
+    ? difference.means.map(metricText).join(" against ") : null;
+  return [
+    differenceText(difference.mean),
+    interval && element("span", { class: "second" }, interval),
+    of && element("span", { class: "second" }, of),
+  ];
 }
 
 function verdictCell(group) {
@@ -71,14 +80,15 @@ function verdictCell(group) {
   return [
     element("span", { class: `verdict ${sign ? difference.verdict : "open"}` },
       sign ? `${sign} ${difference.verdict}` : difference.verdict),
+    caveats(difference).map((caveat) => element("span", { class: "second caveat" }, caveat)),
     needed && element("span", { class: "second" }, needed),
   ];
 }
 
 function pCell({ difference }) {
   if (!difference) return NONE;
-  const how = difference.paired ? plural(difference.pairs, "pair") : "unpaired";
-  return [pText(difference.p), element("span", { class: "second" }, how)];
+  const how = difference.paired ? plural(difference.pairs, "pair") : known(difference.mean) ? "unpaired" : null;
+  return [pText(difference.p), how && element("span", { class: "second" }, how)];
 }
 
 function seedsCell(group) {
@@ -124,8 +134,8 @@ function barText({ mean: average, ci }, values) {
 function resultNote() {
   const unit = PERCENT ? `${report.metric} in percent, differences in percentage points. ` : "";
   const line = baselines.size ? ` The dashed line is the baseline${baseline ? "" : " of the row"}.` : "";
-  const over = ["seeds", ...(report.pooled ?? [])].join(", ");
-  return `${unit}Mean ± standard deviation over ${over}; bars are 95 % intervals, dots are runs.${line}`;
+  const pooled = report.pooled?.length ? `, each averaged over ${report.pooled.join(", ")}` : "";
+  return `${unit}Mean ± standard deviation over seeds${pooled}; bars are 95 % intervals, dots are runs.${line}`;
 }
 
 function mcnemarText({ a, b, only_a: onlyA, only_b: onlyB, p }) {

@@ -16,9 +16,10 @@ function finding() {
   const best = ranking[0];
   const reached = `${metricText(best.mean)}${UNIT} ${report.metric}, ${averagedOver(best)}`;
   if (groups.length === 1) return sentence(best, ` reaches ${reached}.`);
-  if (!baselines.size) return sentence("Best: ", best, ` with ${reached}. There is no baseline to test it against.`);
+  const first = uneven ? "Best mean" : "Best";
+  if (!baselines.size) return sentence(`${first}: `, best, ` with ${reached}. There is no baseline to test it against.`);
   const role = baselines.has(best) ? `${baseline ? "the" : "a"} baseline, ` : "";
-  return sentence(`Best: ${role}`, best, ` with ${reached}${role ? "" : againstBaseline(best)}. ${verdicts(best)}`);
+  return sentence(`${first}: ${role}`, best, ` with ${reached}${role ? "" : againstBaseline(best)}. ${verdicts(best)}`);
 }
 
 const sentence = (...parts) => {
@@ -29,6 +30,7 @@ const sentence = (...parts) => {
 
 function averagedOver(group) {
   const interval = known(group.ci) ? ` (95 % interval ${rangeText(group.ci, metricText)})` : "";
+  if (group.uneven) return "over an uneven mixture of runs";
   return group.seeds > 1 ? `the mean of ${plural(group.seeds, "seed")}${interval}` : "from a single seed";
 }
 
@@ -43,7 +45,10 @@ function againstBaseline({ base, difference }) {
   const other = `${baseline ? "the" : "its"} baseline`;
   if (!base) return "; it has no baseline to test it against";
   if (!difference) return `; ${other}, ${base.label}, has no result yet`;
+  if (!known(difference.mean)) return `; ${other}, ${base.label}, has no runs that are alike in all else`;
+  const limits = caveats(difference);
   const details = [
+    limits.length ? [`${difference.means.map(metricText).join(" against ")}${UNIT}`, ...limits].join(" ") : null,
     known(difference.ci) ? `95 % interval ${rangeText(difference.ci, differenceText)}` : null,
     known(difference.p) ? `p ${withSign(difference.p)}` : null,
   ].filter(known).join(", ");
@@ -58,7 +63,7 @@ function verdicts(best) {
   const told = [
     [count("better"), "better"],
     [count("worse"), "worse"],
-    [count("no difference that can be told", "too few seeds to tell"), "not told apart"],
+    [count("no difference that can be told", "too few seeds to tell", "nothing alike to compare"), "not told apart"],
     [count(undefined), "not compared"],
   ].filter(([number]) => number).map(([number, text]) => `${number} ${text}`);
   const than = baseline ? "the baseline" : "their baselines";

@@ -11,6 +11,8 @@ import logging
 import os
 import re
 
+from cifar import cores
+
 log = logging.getLogger(__name__)
 
 # What schedulers and launchers (SLURM, LSF, torchrun, ...) say of the processes that they start. Our runs start theirs
@@ -32,6 +34,9 @@ _OF_THE_CONFIG = {
     r"TF_ENABLE_AUTO_MIXED_PRECISION\w*": "precision=… says it",
 }
 
+# TensorFlow's threads, and JAX's: they know of the cores that a process may run on, but of no quota and no share.
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
+
 # What W&B's agent or launcher tells the one run that it starts: all jobs of a sweep would write into this run.
 _OF_ONE_RUN = r"WANDB_(RUN_ID|SWEEP_ID|SWEEP_PARAM_PATH|LAUNCH)"
 
@@ -42,7 +47,7 @@ _OF_OTHER_RUNS = {r"WANDB_(RUN_ID|RESUME|FORK_FROM|RESUME_FROM|CONFIG_PATHS)": "
 RECORDED = (
     "ATEN_CPU_CAPABILITY", "CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "CUDA_VISIBLE_DEVICES", "JAX_DISABLE_JIT",
     "JAX_PLATFORMS", "KMP_AFFINITY", "KMP_BLOCKTIME", "LD_PRELOAD", "MALLOC_CONF", "MKL_CBWR", "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "ONEDNN_MAX_CPU_ISA", "PYTORCH_ALLOC_CONF",
+    "NPROC", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "ONEDNN_MAX_CPU_ISA", "PYTORCH_ALLOC_CONF",
     "PYTORCH_CUDA_ALLOC_CONF", "TF_CUDNN_DETERMINISTIC", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS",
     "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE",
     "XLA_FLAGS",
@@ -55,10 +60,16 @@ def recorded() -> dict[str, str]:
 
 
 def settle_framework() -> None:
-    """Remove what must not reach the frameworks. To be called before one is imported."""
+    """Remove what must not reach the frameworks, and tell them how many threads to use. To be called before one is
+    imported."""
     _remove(_OF_LAUNCHERS)
     _ignore(_OF_THE_CONFIG)
     os.environ["KERAS_HOME"] = os.devnull  # where no keras.json is read, or written
+    threads = str(cores.threads())
+    for name in _THREADS:
+        os.environ.setdefault(name, threads)
+    if cores.count() < len(cores.usable()):  # else PyTorch's own choice is one per physical core
+        os.environ.setdefault("OMP_NUM_THREADS", threads)
 
 
 def settle_job() -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from settings import ROOT
 
-from cifar import environment
+from cifar import cores, environment
 from cifar.runs import manifest
 
 OF_LAUNCHERS = (
@@ -25,6 +25,8 @@ USERS = (
     "SLURM_JOB_ID", "GLOO_SOCKET_IFNAME", "CUDA_VISIBLE_DEVICES", "PLAN", "FRANK", "TF_CPP_MIN_LOG_LEVEL", "TORCH_LOGS",
     "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "OMP_NUM_THREADS", "PYTHONHASHSEED",
 )  # fmt: skip
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
 
 
 def run(code, cwd=None, **variables):
@@ -136,3 +138,33 @@ with reported(), folder.claimed():
 def test_files_are_utf8_and_the_console_shows_what_it_can_in_any_locale(tmp_path):
     (tmp_path / "script.py").write_text(FILES, encoding="utf-8")
     assert run("import runpy; runpy.run_path('script.py')", tmp_path, **ASCII).splitlines() == [b"?1 ?", b"? ?"]
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    """No thread is counted yet."""
+    for name in ("OMP_NUM_THREADS", *THREADS):
+        monkeypatch.setenv(name, "")  # so that what a test sets is undone
+        monkeypatch.delenv(name)
+
+
+def test_frameworks_are_told_of_a_quota(unset, monkeypatch):
+    monkeypatch.setattr(cores, "usable", lambda: set(range(8)))
+    monkeypatch.setattr(cores, "quota", lambda: 2.0)
+    environment.settle_framework()
+    assert {name: os.environ[name] for name in THREADS} == dict.fromkeys(THREADS, "2")
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+
+
+def test_without_a_quota_pytorch_counts_for_itself(unset, monkeypatch):
+    monkeypatch.setattr(cores, "quota", lambda: None)
+    environment.settle_framework()
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_a_share_of_a_machine_holds_for_all_frameworks_and_a_users_own_setting_stays(unset, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("NPROC", "1")
+    environment.settle_framework()
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
+    assert os.environ["NPROC"] == "1"

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from cifar import environment
+from cifar import cores, environment
 from cifar.runs import git
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
             "host": platform.node(),
             "platform": platform.platform(),
             "cpu": cpu_name(),
-            "cores": cores(),
+            "cores": cores.count(),
             "memory_bytes": psutil.virtual_memory().total,
         },
     }
@@ -53,18 +53,6 @@ def code_version() -> str:
     for path in sorted({*package.rglob("*.py")} - {*package.glob("compare/*.py"), *package.glob("sweeps/*.py")}):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:8]
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    return len(usable_cores())
-
-
-def usable_cores() -> set[int]:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
 
 
 def cpu_name() -> str:

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from joblib import Parallel, delayed
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from cifar import cores
 from cifar.config import Section
 from cifar.errors import UserError
-from cifar.runs import manifest
 from cifar.sweeps import clusters
 from cifar.sweeps.job import CORES
 from cifar.sweeps.plan import Job
@@ -152,7 +152,7 @@ class Ray(Section):
             clusters.check_answers(self.address)
         if self.address:
             return
-        for key, there in ("cpus", len(manifest.usable_cores())), ("gpus", len(_gpus())):
+        for key, there in ("cpus", cores.count()), ("gpus", len(_gpus())):
             if getattr(self, key) > there:
                 raise UserError(
                     f"hydra.launcher.{key}={getattr(self, key):g}: this machine has {there}; choose at most that, or "
@@ -162,7 +162,7 @@ class Ray(Section):
     def launch(self, jobs: Sequence[Job], stop: Stop) -> list[Job]:
         """Run `jobs`; returns those that another process was running."""
         ray = self._engine()
-        with clusters.connected(ray, self.address, len(manifest.usable_cores()), len(_gpus())):
+        with clusters.connected(ray, self.address, cores.count(), len(_gpus())):
             return clusters.run(clusters.Ray(ray, self.cpus, self.gpus), jobs, stop)
 
     def _engine(self) -> Any:
@@ -175,22 +175,24 @@ Launcher = Annotated[Local | Slurm | SubmititLocal | Ray, Field(discriminator="n
 def _shares(given: int | Literal["auto"], jobs: int | None = None) -> list[dict[str, str]]:
     """What each of the jobs at a time is given of the machine, as environment variables. `jobs`: how many there are,
     if that is known: fewer have more of it."""
-    gpus, cores = _gpus(), sorted(manifest.usable_cores())
-    n_jobs = len(gpus or cores) if given == "auto" else given
+    gpus, usable, count = _gpus(), sorted(cores.usable()), cores.count()
+    n_jobs = (len(gpus) or count) if given == "auto" else given
     if gpus and n_jobs > len(gpus):
         raise UserError(
             f"hydra.launcher.n_jobs={n_jobs}: a job has a GPU of its own, and there are {len(gpus)}; choose at "
             f"most that, or start with CUDA_VISIBLE_DEVICES= to work on the processor."
         )
-    if n_jobs > len(cores):
-        raise UserError(f"hydra.launcher.n_jobs={n_jobs}: there are {len(cores)} cores; choose at most that.")
+    if n_jobs > count:
+        raise UserError(f"hydra.launcher.n_jobs={n_jobs}: there are {count} cores; choose at most that.")
     n_jobs = min(n_jobs, jobs or n_jobs)
     if n_jobs == 1 and given == 1:
         return [{}]
     shares = []
     for index in range(n_jobs):
-        mine = cores[index * len(cores) // n_jobs : (index + 1) * len(cores) // n_jobs]
-        share = {CORES: ",".join(map(str, mine)), "OMP_NUM_THREADS": str(len(mine))}
+        mine = usable[index * len(usable) // n_jobs : (index + 1) * len(usable) // n_jobs]
+        # A quota leaves a job fewer threads than cores to run them on.
+        threads = (index + 1) * count // n_jobs - index * count // n_jobs
+        share = {CORES: ",".join(map(str, mine)), "OMP_NUM_THREADS": str(threads)}
         shares.append(share | ({"CUDA_VISIBLE_DEVICES": gpus[index]} if gpus else {}))
     return shares
 

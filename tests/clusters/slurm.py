@@ -57,6 +57,17 @@ SWEEP = [
     *("hydra/launcher=slurm", "hydra.launcher.n_jobs=2", "hydra.launcher.cpus=1", "hydra.launcher.timeout_min=30"),
 ]
 
+# The sweep is started as from inside a job. srun refuses such a pair of sizes; sbatch would take the time from here.
+ALLOCATION = {
+    "SLURM_JOB_ID": "1",
+    "SLURM_JOB_NAME": "outer",
+    "SLURM_NTASKS": "2",
+    "SLURM_PROCID": "1",
+    "SLURM_MEM_PER_CPU": "100",
+    "SLURM_MEM_PER_NODE": "100",
+    "SBATCH_TIMELIMIT": "1",
+}
+
 
 def main() -> None:
     """Exit status 1 if anything is not as it should be."""
@@ -163,7 +174,14 @@ def free_ports(number: int) -> list[int]:
 
 def start(folder: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, str(ROOT / SWEEP[0]), *SWEEP[1:]]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **ALLOCATION},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def ended(sweep: "subprocess.Popen[str]") -> tuple[int, str]:

@@ -4,12 +4,12 @@ import math
 
 import keras
 
-from cifar import freezing
+from cifar import cores, freezing
 from cifar.backends import Plan
 from cifar.backends.keras import model, weights
 from cifar.config import Config, Keras
 from cifar.errors import UserError
-from cifar.runs.manifest import cores, cpu_name
+from cifar.runs.manifest import cpu_name
 
 MAX_WORKERS = 8
 
@@ -27,7 +27,7 @@ def plan(config: Config, classes: int) -> Plan:
     configure(config)
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
-    name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores()} threads)"
+    name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores.threads()} threads)"
     return Plan(
         device=f"{name}, {engine}",
         precision=precision(config),
@@ -78,7 +78,7 @@ def workers(config: Config) -> int:
     chosen = settings(config).workers
     if chosen != "auto":
         return chosen
-    return min(MAX_WORKERS, cores()) if uses_gpu(config) else 1
+    return min(MAX_WORKERS, cores.threads()) if uses_gpu(config) else 1
 
 
 def gpus() -> list[str]:

@@ -3,12 +3,12 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cifar import freezing
+from cifar import cores, freezing
 from cifar.backends import Plan
 from cifar.backends.lightning import model
 from cifar.config import IMAGE_SIZE, Config, Lightning
 from cifar.errors import NoSuchPrecision, UserError
-from cifar.runs.manifest import cores, cpu_name
+from cifar.runs.manifest import cpu_name
 
 MAX_WORKERS = 8
 
@@ -62,7 +62,7 @@ def workers(config: Config) -> int:
     backend = settings(config)
     if backend.workers != "auto":
         return backend.workers
-    return min(MAX_WORKERS, cores() // backend.devices) if uses_gpu(config) else 0
+    return min(MAX_WORKERS, cores.threads() // backend.devices) if uses_gpu(config) else 0
 
 
 def _check_devices(backend: Lightning, gpu: bool) -> None:

@@ -1,12 +1,13 @@
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from settings import ROOT, TINY
+from settings import TINY
 
-from cifar import experiment
-from cifar.config import to_yaml
+from cifar import data, experiment
+from cifar.config import composed, to_yaml
 from cifar.convert import convert
 from cifar.errors import UserError
 from cifar.metrics import METRICS
@@ -22,12 +23,20 @@ def logits(folder):
         return predictions["logits"]
 
 
-def test_a_network_goes_to_keras_and_back(tiny, config):
-    """Trained in PyTorch with averaged weights; its logits survive two journeys."""
-    run = tiny("precision=fp32", "ema_decay=0.9")
-    result = experiment.run(run)
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory):
+    """(a run trained in PyTorch with averaged weights, the same in Keras)"""
+    runs = tmp_path_factory.mktemp("carried")
+    run = composed(*TINY, "precision=fp32", "ema_decay=0.9", f"runs_dir={runs}")
+    experiment.run(run)
     source = RunFolder.of(run)
-    there = convert(source, section(config, "backend=keras"))
+    return source, convert(source, composed("backend=keras").backend)
+
+
+def test_a_network_goes_to_keras_and_back(carried, cifar_here):
+    """Its logits survive two journeys; the second one by the command."""
+    source, there = carried
+    result = source.result
     assert there.path == source.path.with_name(f"{source.path.name}-in-keras")
     np.testing.assert_allclose(logits(there), logits(source), atol=1e-4)
     assert there.result["test/acc"] == result["test/acc"]
@@ -38,7 +47,10 @@ def test_a_network_goes_to_keras_and_back(tiny, config):
     assert not {"seconds", "images_per_second"} & there.result.keys(), "they are the training's"
     for recorded in (result, there.result):
         assert {name for name, value in recorded.items() if isinstance(value, int | float)} <= METRICS.keys()
-    back = convert(there, section(config, "backend=lightning"))
+    done = cifar_here("convert", "--to", "lightning", there.path)
+    assert done.returncode == 0, done.stderr
+    assert "predictions differ" in done.stdout
+    back = RunFolder(there.path.with_name(f"{there.path.name}-in-lightning"))
     np.testing.assert_allclose(logits(back), logits(source), atol=1e-4)
 
 
@@ -66,14 +78,10 @@ np.save(images, np.asarray(saved.serve(tf.constant(np.load(images), tf.float32))
 """
 
 
-def test_a_network_trained_in_pytorch_leaves_as_keras_file_and_saved_model(tiny, config, tmp_path):
-    from cifar import data
-
-    run = tiny("precision=fp32")
-    experiment.run(run)
-    there = convert(RunFolder.of(run), section(config, "backend=keras"))
+def test_a_network_trained_in_pytorch_leaves_as_keras_file_and_saved_model(carried, tmp_path):
+    source, there = carried
     images = tmp_path / "images.npy"
-    np.save(images, data.load(run.data).test.images)
+    np.save(images, data.load(source.config.data).test.images)
     best, out = there.checkpoints / "best.keras", tmp_path / "saved"
     done = subprocess.run(
         [sys.executable, "-c", LEAVE, best, out, images], cwd=tmp_path, capture_output=True, text=True
@@ -91,17 +99,14 @@ def test_a_run_that_keras_trained_in_bf16_is_compared_in_float32(config, train, 
     assert there.result["largest_logit_difference"] < 1e-5
 
 
-def test_what_cannot_be_converted_is_refused(tiny, config, tmp_path):
+def test_what_cannot_be_converted_is_refused(carried, config, tmp_path):
     with pytest.raises(UserError, match="there is no run folder here"):
         convert(RunFolder(tmp_path / "nowhere"), section(config, "backend=keras"))
-    run = tiny("epochs=1")
-    experiment.run(run)
-    folder = RunFolder.of(run)
     with pytest.raises(UserError, match="was trained with backend=lightning already"):
-        convert(folder, section(config, "backend=lightning"))
-    convert(folder, section(config, "backend=keras"))
+        convert(carried[0], section(config, "backend=lightning"))
     with pytest.raises(UserError, match="exists; delete it"):
-        convert(folder, section(config, "backend=keras"))
+        convert(carried[0], section(config, "backend=keras"))
+    folder = RunFolder(shutil.copytree(carried[0].path, tmp_path / "copy"))
     timm = folder.config.model_copy(update={"model": config("model=timm", "model.architecture=convnext_atto").model})
     (folder.path / "config.yaml").write_text(to_yaml(timm))
     with pytest.raises(UserError, match="timm's networks are PyTorch's"):
@@ -111,13 +116,7 @@ def test_what_cannot_be_converted_is_refused(tiny, config, tmp_path):
         convert(folder, section(config, "backend=keras"))
 
 
-def test_the_command(tiny, tmp_path):
-    run = tiny("epochs=1")
-    experiment.run(run)
-    command = [sys.executable, "-c", "from cifar.cli import main; main()", "convert", "--to", "keras"]
-    done = subprocess.run([*command, RunFolder.of(run).path], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "predictions differ" in done.stdout
-    refused = subprocess.run([*command, tmp_path / "nowhere"], cwd=ROOT, capture_output=True, text=True)
+def test_the_command_refuses_in_one_message(cifar_here):
+    refused = cifar_here("convert", "--to", "keras", "nowhere")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")

@@ -55,8 +55,8 @@ def report(
     wanted = wanted or groups.natural_baseline(grouping)
     against = groups.baselines(grouping, wanted)
     values = [_values(group, grouping, measure) for group in grouping.groups]
-    resolution = measured.resolution(measure, runs)
-    found = contrasts(values, against, grouping.of_choice, resolution, measure.higher_is_better)
+    resolutions = [measured.resolution(measure, group.runs) for group in grouping.groups]
+    found = contrasts(values, against, grouping.of_choice, resolutions, measure.higher_is_better)
     mcnemar, doubt = _mcnemar(grouping.groups)
     return {
         "title": ", ".join(map(short, grouping.keys)) or ", ".join(sorted({run.study for run in runs})),
@@ -109,14 +109,6 @@ def _groups(
 ) -> list[dict[str, Any]]:
     found, first = [], 0
     for i, (group, pool, base, contrast) in enumerate(zip(grouping.groups, values, against, compared, strict=True)):
-        differing = (
-            {
-                "own": list(map(short, grouping.own_to_each(contrast.own, i, base))),
-                "differing": list(map(short, grouping.differing(i, base))),
-            }
-            if contrast and base is not None
-            else {}
-        )
         found.append(
             {
                 "label": group.label,
@@ -124,7 +116,7 @@ def _groups(
                 "runs": list(range(first, first + len(group.runs))),
                 **_figures(group.runs, pool, metric),
                 "baseline": base,
-                "difference": contrast and {**_difference(contrast), **differing},
+                "difference": None if contrast is None or base is None else _difference(contrast, grouping, i, base),
                 **_classes([run.result for run in group.runs if run.finished]),
                 "config": _config(group.runs, grouping.varying),
             }
@@ -207,7 +199,7 @@ def _finite(value: float) -> float | None:
 
 
 # ------------------------------------------------------------------------------------------------ differences
-def _difference(contrast: Contrast) -> dict[str, Any]:
+def _difference(contrast: Contrast, grouping: Grouping, group: int, base: int) -> dict[str, Any]:
     difference, matched = contrast.difference, contrast.matched
     return {
         "mean": difference and difference.mean,
@@ -221,6 +213,8 @@ def _difference(contrast: Contrast) -> dict[str, Any]:
         "used": matched.used if matched else 0,
         "baseline_used": matched.baseline_used if matched else 0,
         "left_out": contrast.all_runs - contrast.used,
+        "own": list(map(short, grouping.own_to_each(contrast.own, group, base))),
+        "differing": list(map(short, grouping.differing(group, base))),
     }
 
 

@@ -39,14 +39,15 @@ def contrasts(
     values: Sequence[Pool],
     against: Sequence[int | None],
     of_choice: Sequence[bool],
-    resolution: float,
+    resolutions: Sequence[float],
     higher_is_better: bool,
 ) -> list[Contrast | None]:
     """For each group; None if it has no baseline, or one of the two has no value yet. `of_choice`: see
-    pools.matched."""
+    pools.matched; `resolutions`: the metric's smallest step in each group."""
     sides = [(own, values[base] if base is not None else {}) for own, base in zip(values, against, strict=True)]
     found = [pools.matched(own, base, of_choice) if own and base else None for own, base in sides]
-    differences = [_difference(matched, resolution) for matched in found]
+    steps = [max(resolutions[i], resolutions[i if base is None else base]) for i, base in enumerate(against)]
+    differences = [_difference(matched, step) for matched, step in zip(found, steps, strict=True)]
     tested = [difference.p for difference in differences if difference and difference.p is not None]
     corrected = iter(statistics.holm(tested))
     made: list[Contrast | None] = []

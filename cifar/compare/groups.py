@@ -52,15 +52,25 @@ class Grouping:
         return [key for key in keys if all(any(key in run.choices for run in side) for side in sides)]
 
     def differing(self, group: int, baseline: int) -> list[str]:
-        """The choices by name, and what makes chances unlike, in which the two groups differ though they are not told
-        apart by it: the difference may be due to these."""
-        values = [{key: {_value(run, key) for run in self.groups[i].runs} for key in self.varying}
-                  for i in (group, baseline)]  # fmt: skip
+        """The choices by name, and what makes chances unlike, in which the two groups differ in the same settings,
+        though groups are not told apart by it: the difference may be due to these."""
         told = (*self.keys, *self.pooled)
         hidden = [key for key in self.varying if key in (*NAMES, *PROTOCOL) and key not in told]
-        runs = [run for group in self.groups for run in group.runs]
-        hidden = [key for key in hidden if not follows(key, self.pooled, runs)]  # a pooled model brings its optimizer
-        return [key for key in hidden if values[0][key] != values[1][key]]
+        return [key for key in hidden if _unlike(*(self._values(i, key) for i in (group, baseline)))]
+
+    def _values(self, group: int, key: str) -> dict[Hashable, set[Hashable]]:
+        """The values of a key by the settings of the runs."""
+        found: dict[Hashable, set[Hashable]] = {}
+        for run in self.groups[group].runs:
+            found.setdefault(self.place(run).settings, set()).add(_value(run, key))
+        return found
+
+
+def _unlike(one: Mapping[Hashable, set[Hashable]], other: Mapping[Hashable, set[Hashable]]) -> bool:
+    """Whether values differ where the settings are the same; if none are, whether they differ at all."""
+    if shared := one.keys() & other.keys():
+        return any(one[settings] != other[settings] for settings in shared)
+    return set().union(*one.values()) != set().union(*other.values())
 
 
 def short(key: str) -> str:

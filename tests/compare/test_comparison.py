@@ -255,6 +255,21 @@ def test_values_that_do_not_vary(tmp_path):
     assert "less than one image of 10,000" in made["methods"]
 
 
+def test_each_pair_of_groups_has_the_resolution_of_its_own_images(tmp_path):
+    for data, images in (("cifar100", 360), ("cifar10", 10_000)):
+        for aug, value in (("none", 0.5), ("basic", 0.501)):
+            for seed in range(3):
+                made = config(f"data={data}", f"aug={aug}", seed=seed)
+                path = finished(tmp_path / f"{data}{aug}{seed}", made, value, fingerprint=data)
+                manifest = json.loads((path / "manifest.json").read_text())
+                manifest["data"]["test"] = images
+                (path / "manifest.json").write_text(json.dumps(manifest))
+    made = report(tmp_path, baseline="aug=none")
+    p = {g["choices"]["data"]: g["difference"]["p"] for g in made["groups"] if g["difference"]}
+    assert p["cifar10"] < 0.01, "ten images"
+    assert p["cifar100"] > 0.5, "a third of an image"
+
+
 def test_the_methods_say_what_intervals_cover(augmented):
     made = report(augmented)
     assert "noise of seeds only, on one test set and one split" in made["methods"]

@@ -121,6 +121,16 @@ def test_a_pooled_parameter_belongs_to_the_choice_that_is_compared():
     assert grouping.own_to_each([0], 0, 1) == [], "none has no magnitude that could be another"
 
 
+def test_what_differs_in_the_same_settings_is_found():
+    """Both policies have runs of 5 and of 7 epochs, but each model has other ones of each."""
+    epochs = {("cnn", "none"): 5, ("cnn", "basic"): 7, ("resnet18", "none"): 7, ("resnet18", "basic"): 5}
+    runs = [run(f"model={m}", f"aug={a}", epochs=n) for (m, a), n in epochs.items()]
+    grouping = grouped(runs, by=["aug.name"])
+    assert grouping.pooled == ["model.name"]
+    assert grouping.differing(0, 1) == ["epochs"], "not the optimizer, which comes with the model"
+    assert grouped(runs[:2]).differing(0, 1) == ["epochs"]
+
+
 def test_the_baseline_is_alike_in_everything_else():
     choices = [(f"model={m}", f"aug={a}") for m in ("cnn", "resnet18") for a in ("none", "basic", "randaug")]
     grouping = grouped(of_each(*choices))

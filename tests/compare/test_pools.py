@@ -17,7 +17,7 @@ def pool(values):
 
 
 def contrast(group, baseline, of_choice=(False,), resolution=1e-4):
-    return contrasts([group, baseline], [1, None], of_choice, resolution, higher_is_better=True)[0]
+    return contrasts([group, baseline], [1, None], of_choice, [resolution] * 2, higher_is_better=True)[0]
 
 
 # ------------------------------------------------------------------------------------------------ what compares

@@ -13,7 +13,7 @@ from cifar.data import archives, arrays
 from cifar.errors import UserError
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "speednet")
-FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.75")
+FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.5")  # of 20 steps, 8 warm the average up
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_a_difference_is_found(processes, pair):
 def test_the_proof_keeps_what_was_asked_for(config):
     asked = config("model=resnet18", "optimizer=muon", *FULL, "model.drop_path=0.2", "model.dropout=0.1")
     proof = parity.proof(asked)
-    assert (proof.aug, proof.label_smoothing, proof.clip_norm, proof.ema_decay) == (asked.aug, 0.125, 0.5, 0.75)
+    assert (proof.aug, proof.label_smoothing, proof.clip_norm, proof.ema_decay) == (asked.aug, 0.125, 0.5, 0.5)
     assert (proof.model.drop_path, proof.model.dropout, proof.precision) == (0, 0, "fp64")
     assert proof.optimizer.model_copy(update={"lr": asked.optimizer.lr}) == asked.optimizer
     assert proof.data.train_size == proof.batch_size == 10

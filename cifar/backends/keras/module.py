@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cifar import freezing, initial
+from cifar import averaging, freezing, initial
 from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
 from cifar.data import Splits
@@ -28,14 +28,16 @@ class Classifier(keras.Model):
         self.network = network
         self._config = config
         self._smoothing = config.label_smoothing
-        self._decay = config.ema_decay
         self._norms = [
             (layer, _unbiased(config.batch_size, layer.input.shape[1:-1]))
             for layer in network.layers
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
         self._accuracy = keras.metrics.Mean(name="accuracy")
-        self.averages = [] if self._decay is None else [self._average_of(v) for v in network.weights]
+        self.averages: list[keras.Variable] = []
+        if config.ema_decay is not None:
+            self.averages = [self._average_of(v) for v in network.weights]
+            self._shares = optimizer.StepTable(averaging.shares(config.ema_decay, len(learning_rates)))
         self.compile(
             optimizer=optimizer.build(config.optimizer, network, learning_rates, config.clip_norm),
             jit_compile=jit,
@@ -112,13 +114,11 @@ class Classifier(keras.Model):
     def _finish_step(self, decayed_variances: list[Tensor]) -> None:
         for (layer, factor), decayed in zip(self._norms, decayed_variances, strict=True):
             layer.moving_variance.assign(decayed + factor * (layer.moving_variance - decayed))
-        if self._decay is None:
+        if not self.averages:
             return
-        # The first step's weights are taken whole, as PyTorch's AveragedModel does.
-        kept = ops.convert_to_tensor(self._decay, dtype=keras.config.floatx())
-        kept = kept * ops.cast(self.optimizer.iterations > 1, kept.dtype)
+        share = self._shares(self.optimizer.iterations - 1)
         for average, variable in zip(self.averages, self.network.weights, strict=True):
-            average.assign(average + (1 - kept) * (variable - average))
+            average.assign(average + share * (variable - average))
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

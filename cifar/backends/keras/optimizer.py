@@ -16,18 +16,18 @@ State = tuple[keras.Variable, ...]  # what a rule remembers of a parameter
 
 
 class StepTable(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate of every step, read from the table that all backends share."""
+    """A number for every step, such as its learning rate, read from a table that all backends share."""
 
-    def __init__(self, learning_rates: np.ndarray):
-        self._rates = ops.convert_to_tensor(learning_rates, dtype=keras.config.floatx())
-        self._table = ops.convert_to_numpy(self._rates)
-        self._last = len(learning_rates) - 1
+    def __init__(self, numbers: np.ndarray):
+        self._numbers = ops.convert_to_tensor(numbers, dtype=keras.config.floatx())
+        self._table = ops.convert_to_numpy(self._numbers)
+        self._last = len(numbers) - 1
 
     def __call__(self, step: Tensor) -> Tensor:
-        return ops.take(self._rates, ops.minimum(step, self._last))  # after the last step, someone may still ask
+        return ops.take(self._numbers, ops.minimum(step, self._last))  # after the last step, someone may still ask
 
     def at(self, step: int) -> float:
-        """The rate of one step, as precise as the optimizer has it."""
+        """The number of one step, as precise as the optimizer has it."""
         return float(self._table[step])
 
 

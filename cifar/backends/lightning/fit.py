@@ -6,13 +6,14 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
+from pytorch_lightning.callbacks import Callback, WeightAveraging
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from cifar import initial
+from cifar import averaging, initial
 from cifar.augment import Pipeline
 from cifar.backends.lightning import checkpoints, hardware, loader, model, parallel, weights
 from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
@@ -74,6 +75,38 @@ class _Report(Callback):
         self._recorder.epoch_done(trainer.current_epoch, lr, pl_module.epoch_metrics)
 
 
+class _Averages(WeightAveraging):
+    """Averages the weights and the running statistics; validates and saves the averages."""
+
+    def __init__(self, device: str, shares: np.ndarray):
+        super().__init__(device, multi_avg_fn=self._follow)
+        self._shares = shares.tolist()
+        self._step = 0
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        if step_idx is None:
+            return False
+        self._step = step_idx  # PyTorch would hand over a tensor of the device, for which the host would wait
+        return True
+
+    @torch.no_grad()
+    def _follow(self, averages: list[torch.Tensor], weights: list[torch.Tensor], _: object) -> None:
+        """Of one type: all weights, or counters of batch norms, which nobody uses."""
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, weights, self._shares[self._step])
+        else:
+            torch._foreach_copy_(averages, weights)
+
+
+def _averages(config: Config, steps: int) -> list[Callback]:
+    """What averages the weights over `steps` steps, if they are to be averaged."""
+    if config.ema_decay is None:
+        return []
+    # Lightning copies the network before it is on the GPU, and would leave the copy where it was.
+    device = "cuda" if hardware.uses_gpu(config) else "cpu"
+    return [_Averages(device, averaging.shares(config.ema_decay, steps))]
+
+
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
@@ -114,7 +147,8 @@ def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watch
             profiled(config, folder, batches.steps_per_epoch, place) as profile,
             Writer() as writer,
         ):
-            _trainer(config, folder, place, writer, [*watching, signals], profile).fit(
+            callbacks = [*watching, signals, *_averages(config, len(table))]
+            _trainer(config, folder, place, writer, callbacks, profile).fit(
                 Classifier(network, config, table, classes),
                 datamodule=_Loaders(config, batches, splits.validation),
                 ckpt_path=last if resumed else None,
@@ -137,9 +171,6 @@ def _trainer(
     profile: list[Callback],
 ) -> pl.Trainer:
     gpu = hardware.uses_gpu(config)
-    if config.ema_decay is not None:
-        # Lightning copies the network before it is on the GPU, and would leave the copy where it was.
-        callbacks.append(EMAWeightAveraging("cuda" if gpu else "cpu", decay=config.ema_decay))
     callbacks += profile
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.

@@ -93,12 +93,12 @@ def test_the_running_variance_is_the_unbiased_one(build):
 
 
 def test_the_average_takes_the_first_step_whole_and_then_a_share_of_each(build):
-    classifier, batch = build("precision=fp64", "ema_decay=0.75")
-    expected = None
-    for _ in range(3):
+    classifier, batch = build("precision=fp64", "ema_decay=0.25")
+    expected = weights.read(classifier.network)
+    for kept in (0, 2 / 11, 0.25, 0.25):
         classifier.train_on_batch(*batch)
         current = weights.read(classifier.network)
-        expected = current if expected is None else {n: 0.75 * expected[n] + 0.25 * a for n, a in current.items()}
+        expected = {n: kept * expected[n] + (1 - kept) * a for n, a in current.items()}
     with classifier.averaged():
         averaged = weights.read(classifier.network)
     assert any(name.endswith("running_var") for name in averaged)

@@ -13,6 +13,7 @@ from settings import ROOT
 from cifar import data, experiment
 from cifar.backends.lightning import model
 from cifar.errors import UserError
+from cifar.backends.lightning.module import Classifier
 from cifar.runs.folder import RunFolder
 from cifar.sweeps import plan
 
@@ -74,6 +75,28 @@ def test_a_run_in_a_precision_that_this_machine_lacks_is_not_resumed_in_another(
     (refusal,) = plan.refusals([run], {})
     assert lacking in refusal, "before the first job of a sweep"
     assert experiment.run(run.model_copy(update={"on_existing": "rerun"}))["precision"] == "fp32"
+
+
+def test_the_average_follows_by_the_shares_of_its_table(tiny, monkeypatch):
+    """Weights and running statistics, after each step of a whole run."""
+    run, steps = tiny("ema_decay=0.25", "precision=fp32"), []
+    finish = Classifier.on_train_batch_end
+
+    def recording(self, *arguments):
+        steps.append({name: value.double().clone() for name, value in self.state_dict().items()})
+        finish(self, *arguments)
+
+    monkeypatch.setattr(Classifier, "on_train_batch_end", recording)
+    experiment.run(run)
+    assert len(steps) == 8
+    expected = steps[0]
+    for kept, weights in zip((2 / 11, *6 * [0.25]), steps[1:], strict=True):
+        expected = {n: kept * expected[n] + (1 - kept) * w for n, w in weights.items()}
+    saved = read(RunFolder.of(run), "last.ckpt")
+    for name, value in saved["state_dict"].items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-6)
+        assert torch.equal(saved["current_model_state"][name].double(), steps[-1][name]), name
 
 
 def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_path):

@@ -66,6 +66,13 @@ class Classifier(pl.LightningModule):
         self.train_acc.update(logits.detach(), labels if labels.ndim == 1 else labels.argmax(1))
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        # The first device's network is the one that is saved. Without a GPU, each device has running statistics of its
+        # own. The average, if there is one, is in the network by now.
+        if self.trainer.world_size > 1:
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         images, labels = batch
         logits = _at_least_float32(self.network(images))

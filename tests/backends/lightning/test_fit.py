@@ -11,10 +11,13 @@ import torch
 from settings import ROOT
 
 from cifar import data, experiment
+from cifar.backends import lightning
 from cifar.backends.lightning import model
-from cifar.errors import UserError
 from cifar.backends.lightning.module import Classifier
+from cifar.errors import UserError
+from cifar.evaluation import evaluate
 from cifar.runs.folder import RunFolder
+from cifar.runs.recorder import read_metrics
 from cifar.sweeps import plan
 
 
@@ -122,3 +125,18 @@ def test_two_devices_train_the_same_as_one_without_batch_statistics(config, tmp_
     )
     for name, value in one["state_dict"].items():
         assert torch.allclose(value, two["state_dict"][name], atol=2e-5), name
+
+
+@pytest.mark.parametrize("average", [(), ("ema_decay=0.9",)], ids=["weights", "average"])
+def test_two_devices_validate_the_network_that_is_saved(tiny, average):
+    """Each has batch statistics of its own."""
+    fast = ("optimizer=sgd", "optimizer.lr=0.2", "schedule=constant")  # so that the statistics matter
+    run = tiny("backend.device=cpu", "backend.devices=2", "precision=fp32", "epochs=1", *fast, *average)
+    experiment.run(run)
+    folder, splits = RunFolder.of(run), data.load(run.data)
+    images, labels = (
+        np.array(part[splits.validation.indices]) for part in (splits.validation.images, splits.validation.labels)
+    )
+    again = evaluate(lightning.predict(run, splits, folder, images), labels)
+    (row,) = read_metrics(folder.metrics)
+    assert (row["val/acc"], row["val/loss"]) == pytest.approx((again.acc, again.loss), rel=1e-5)

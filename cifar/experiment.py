@@ -177,6 +177,8 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
             folder.start(config)
             _write_manifest(folder, splits, plan)
             log.info("%s", _headline(config, plan, splits, folder))
+            for line in data.advice(config):
+                log.warning("Note: %s", line)
             tracker = tracking.start(config, folder)
             result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
             folder.finish(result)

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifar.config import TRAINING_IMAGES, Data
+from cifar.config import TRAINING_IMAGES, Config, Data
 from cifar.data import archives, digits
 from cifar.data.arrays import Arrays
 from cifar.data.split import split_indices
 from cifar.errors import UserError
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10}
+# Their mirror images are of no class: conf/data/NAME.yaml chooses an augmentation without flips.
+ORIENTED = ("digits",)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,16 @@ def check(config: Data, batch_size: int) -> None:
             f"batch_size={batch_size} is larger than the training split of {train_size} images; "
             f"choose at most {train_size} (or raise data.train_size)."
         )
+
+
+def advice(config: Config) -> list[str]:
+    """What was chosen that makes no sense for these images. It is done all the same."""
+    if config.data.name not in ORIENTED:
+        return []
+    said = f"data={config.data.name}: a mirrored image is of no class"
+    flips = [f"{said}, and aug={config.aug.name} mirrors; '~aug.flip' leaves that out."] if config.aug.flip else []
+    tta = config.evaluation.tta
+    return flips + ([f"{said}, and evaluation.tta={tta} shows such images."] if tta != "none" else [])
 
 
 def load(config: Data) -> Splits:

@@ -1,10 +1,11 @@
 """The one sequence of a sweep: plan, check, run what is left, tell how it ended."""
 
+import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from cifar import console
+from cifar import console, data
 from cifar.config import Config
 from cifar.sweeps import plan, progress
 from cifar.sweeps.launchers import Launcher
@@ -26,6 +27,8 @@ def run(configs: Mapping[int, Config], launcher: Launcher, problems: Problems) -
     jobs = plan.jobs_of(configs)
     prepare(jobs, launcher, problems)
     log.info("%s\n", plan.shown(jobs))
+    for line in dict.fromkeys(itertools.chain(*(data.advice(job.config) for job in jobs))):
+        log.warning("Note: %s", line)
     left = [job for job in jobs if job.state == "left"]
     with stopped_by_signals() as stop:
         work_off(jobs, launcher, stop)

@@ -48,3 +48,14 @@ def test_impossible_sizes_are_refused_with_the_possible_ones(tmp_path, given, ba
 def test_sizes_at_the_limit_are_accepted_and_no_file_is_touched(tmp_path, given, batch_size):
     data.check(sizes(tmp_path, **given), batch_size)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_makes_no_sense_for_digits_is_noted_and_their_recipe_is_without(config):
+    assert data.advice(config("data=digits")) == []
+    assert data.advice(config("data=digits", "aug=none")) == []
+    assert data.advice(config("data=cifar10", "evaluation.tta=flip")) == []
+    (note,) = data.advice(config("data=digits", "aug=randaug"))
+    assert note == "data=digits: a mirrored image is of no class, and aug=randaug mirrors; '~aug.flip' leaves that out."
+    assert data.advice(config("data=digits", "aug=randaug", "~aug.flip")) == []
+    (note,) = data.advice(config("data=digits", "evaluation.tta=flip_shift"))
+    assert "evaluation.tta=flip_shift shows such images" in note

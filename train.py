@@ -1,21 +1,21 @@
 """Compose the config of a run with Hydra, then run it."""
 
 import os
-from pathlib import Path
+import sys
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from cifar import arguments, studies
+from cifar.config import PRIMARY, config_loader, vocabulary
 from cifar.console import reported
-
-CONF = Path(__file__).resolve().parent / "conf"
 
 
 def choices() -> str:
     """What `--help` lists: a line a group, `model: cnn, resnet18, …`."""
-    groups = sorted(path for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
-    return "\n".join(f"{g.name}: {', '.join(sorted(f.stem for f in g.glob('*.yaml')))}" for g in groups)
+    return "\n".join(f"{group}: {', '.join(names)}" for group, names in sorted(vocabulary().groups.items()))
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -25,13 +25,25 @@ def main(composed: DictConfig) -> None:
     from cifar import experiment
     from cifar.config import check_single, from_hydra
 
-    config = from_hydra(composed)
-    check_single(config, HydraConfig.get().overrides.hydra)
-    experiment.run(config)
+    with reported():  # here: Hydra announces an error that leaves this function
+        studies.check(GlobalHydra.instance().config_loader(), PRIMARY, HydraConfig.get().overrides.task)
+        config = from_hydra(composed)
+        check_single(config, HydraConfig.get().overrides.hydra)
+        experiment.run(config)
+
+
+def understood(given: list[str]) -> list[str]:
+    """The arguments as Hydra takes them."""
+    options, overrides, sweeps = arguments.separated(given)
+    overrides = arguments.understood(overrides, vocabulary())
+    with config_loader() as loader:
+        sweeps = sweeps or studies.sweeps(loader, PRIMARY, overrides)
+    return [*options, *(arguments.postponed(overrides) if sweeps else overrides)]
 
 
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting, so that we can explain
     OmegaConf.register_new_resolver("choices", choices)
-    with reported():
+    with reported(sys.argv[1:]):
+        sys.argv[1:] = understood(sys.argv[1:])
         main()

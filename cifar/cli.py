@@ -38,7 +38,7 @@ def main() -> None:
     compare.add(commands)
 
     arguments = parser.parse_args()
-    with reported():
+    with reported(getattr(arguments, "overrides", ())):
         arguments.run(arguments)
 
 

@@ -1,10 +1,12 @@
 """The typed schema of a run. YAML holds the defaults; this says which keys exist and which values make sense."""
 
+import contextlib
 import copy
 import functools
 import hashlib
 import json
 import re
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
@@ -30,9 +34,12 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from cifar.errors import UserError, nearest
+from cifar import arguments, hints, studies
+from cifar.arguments import Vocabulary
+from cifar.errors import UserError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+PRIMARY = "config"  # conf/config.yaml
 IMAGE_SIZE = 32  # pixels a side, of every data set here
 TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1437}
 SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
@@ -573,8 +580,20 @@ class Config(Section):
 
 def composed(*overrides: str) -> Config:
     """The config that these arguments of train.py make."""
+    given = arguments.understood(overrides, vocabulary())
+    with config_loader() as loader:
+        studies.check(loader, PRIMARY, given)
+        return from_hydra(compose(PRIMARY, given))
+
+
+@contextlib.contextmanager
+def config_loader() -> Iterator[ConfigLoader]:
+    """Hydra's, for conf/: that of the program that runs under Hydra, or one for the `with` block."""
+    if GlobalHydra.instance().is_initialized():
+        yield GlobalHydra.instance().config_loader()
+        return
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return from_hydra(compose("config", list(overrides)))
+        yield GlobalHydra.instance().config_loader()
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -628,11 +647,11 @@ def _steps_of_choice(name: str) -> list[str] | None:
     return Augmentation.model_validate(OmegaConf.to_container(OmegaConf.load(path))).steps
 
 
-def _validated(raw: Any) -> Config:
+def _validated(values: Any) -> Config:
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {_explain(e)}" for e in error.errors()]
+        lines = [f"  {_explain(e, values)}" for e in error.errors()]
         raise UserError("the config is not valid:\n" + "\n".join(lines)) from None
 
 
@@ -757,6 +776,32 @@ def _asides() -> Iterator[str]:
             yield key
 
 
+@functools.cache
+def vocabulary() -> Vocabulary:
+    """What the arguments of train.py may speak of."""
+    groups = {
+        group.name: sorted(path.stem for path in group.glob("*.yaml")) for group in CONF.iterdir() if group.is_dir()
+    }
+    texts = frozenset(key for key, annotation in _keys(Config, "").items() if _is_text(annotation))
+    return Vocabulary(texts, frozenset(open_sections()), {name: c for name, c in groups.items() if c})
+
+
+def keys_of(values: Any, section: type[BaseModel] = Config, prefix: str = "") -> dict[str, bool]:
+    """The keys that a config with these choices can have, by dotted name, and whether this one has them."""
+    found: dict[str, bool] = {}
+    given = values if isinstance(values, dict) else {}
+    for name, field in section.model_fields.items():
+        found[prefix + name] = name in given
+        below = given.get(name)
+        parts = _sections(field.annotation)
+        if len(parts) > 1:
+            tag = below.get("name") if isinstance(below, dict) else None
+            parts = [part for part in parts if tag in typing.get_args(part.model_fields["name"].annotation)]
+        for part in parts:
+            found |= keys_of(below, part, f"{prefix}{name}.")
+    return found
+
+
 def owners(key: str) -> list[str]:
     """The choices of a group that have the key: `optimizer.beta1` -> ["adamw"]."""
     group, _, rest = key.partition(".")
@@ -787,10 +832,20 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
 
 NO_CHOICE = ("schema", *_asides())  # keys of config.yaml in which runs may differ and be the same
 
+
+def _is_text(annotation: Any) -> bool:
+    """Whether it is a string, or that and null."""
+    if typing.get_origin(annotation) is Annotated:
+        return _is_text(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return all(_is_text(part) for part in typing.get_args(annotation) if part is not types.NoneType)
+    return annotation is str
+
+
 _VARIANTS = ("model", "optimizer", "schedule", "backend", "tracker")
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, values: dict[Any, Any]) -> str:
     """One validation error in the config's own words."""
     location, variant = [str(part) for part in error["loc"]], None
     if len(location) > 1 and location[0] in _VARIANTS:
@@ -798,7 +853,9 @@ def _explain(error: Any) -> str:
     key, kind, given = ".".join(location), error["type"], error["input"]
     if kind == "extra_forbidden":
         allowed = _allowed(location[:-1], variant)
-        return f"{key}: there is no such key.{nearest(location[-1], allowed)} Allowed: {', '.join(allowed)}."
+        value = None if isinstance(given, dict) else _as_yaml(given)
+        hint = hints.did_you_mean(key, value, keys_of(values), vocabulary().groups)
+        return f"{key}: there is no such key.{hint} Allowed: {', '.join(allowed)}."
     if kind == "missing":
         return f"{key}: is missing."
     if kind.startswith("union_tag"):
@@ -806,7 +863,10 @@ def _explain(error: Any) -> str:
         return f"{key}: unknown kind {error['ctx'].get('tag', given)!r}. Allowed: {names}."
     if kind == "value_error":
         return f"{key + ': ' if key else ''}{error['ctx']['error']}"
-    return f"{key}={_as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}."
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        inside = hints.of_its_own(key, given, keys_of(values))
+        return f"{key}={_as_yaml(given)}: this is a section; set what is in it: {inside}"
+    return f"{key}={_as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}.{hints.quoting(kind, key, given)}"
 
 
 def _allowed(parents: list[str], variant: str | None) -> list[str]:

@@ -30,7 +30,7 @@ def describe() -> dict[str, Any]:
     """The facts of this start of a run. A run that was resumed has one entry for each start."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": shlex.split(os.environ.get(SWEEP, "")) or [sys.executable, *sys.argv],
+        "command": shlex.split(os.environ.get(SWEEP, "")) or [sys.executable, *sys.orig_argv[1:]],
         "code": code_version(),
         "git": git.describe(ROOT),
         "environment": environment.recorded(),

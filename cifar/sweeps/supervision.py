@@ -105,7 +105,7 @@ class Attended:
 
 def sweep_command() -> str:
     """The command that a user gave."""
-    return os.environ.get(manifest.SWEEP) or shlex.join([sys.executable, *sys.argv])
+    return os.environ.get(manifest.SWEEP) or shlex.join([sys.executable, *sys.orig_argv[1:]])
 
 
 def _start(config: Config, directory: Path, environment: Mapping[str, str], output: int) -> "subprocess.Popen[bytes]":

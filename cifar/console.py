@@ -53,7 +53,8 @@ def logged_to(path: Path) -> Iterator[None]:
     finally:
         for logger in loggers():
             logger.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # a full disk: what could not be written is tried again here
+            handler.close()
 
 
 @contextlib.contextmanager

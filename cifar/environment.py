@@ -10,8 +10,10 @@ without Matplotlib's MPLBACKEND and matplotlibrc; cifar/augment keeps albumentat
 import logging
 import os
 import re
+import tempfile
 
 from cifar import cores
+from cifar.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,23 @@ RECORDED = (
 )  # fmt: skip
 
 
+# A socket's path has at most 107 bytes; 32 of them are what multiprocessing adds to the temporary folder's.
+_SOCKET_PATH, _OF_MULTIPROCESSING = 107, 32
+
+
+def socket_folder(added: int) -> str:
+    """The temporary folder, or another one where that is too long for sockets with a path of `added` more bytes.
+    Raises UserError if there is none."""
+    given = tempfile.gettempdir()
+    for folder in (given, "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 (files there get names of their own)
+        if len(os.fsencode(folder)) + added <= _SOCKET_PATH and os.access(folder, os.W_OK):
+            return folder
+    raise UserError(
+        f"the temporary folder {given} has too long a path for sockets, of which the processes of a run need some; set "
+        f"TMPDIR to a folder with at most {_SOCKET_PATH - added} characters."
+    )
+
+
 def recorded() -> dict[str, str]:
     """The variables of RECORDED that are set."""
     return {name: os.environ[name] for name in RECORDED if name in os.environ}
@@ -64,6 +83,9 @@ def settle_framework() -> None:
     imported."""
     _remove(_OF_LAUNCHERS)
     _ignore(_OF_THE_CONFIG)
+    if (folder := socket_folder(_OF_MULTIPROCESSING)) != tempfile.gettempdir():  # PyTorch's workers would wait for ever
+        log.warning("The temporary folder %s has too long a path for sockets; using %s.", tempfile.gettempdir(), folder)
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
     os.environ["KERAS_HOME"] = os.devnull  # where no keras.json is read, or written
     threads = str(cores.threads())
     for name in _THREADS:

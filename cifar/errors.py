@@ -12,6 +12,10 @@ class Busy(UserError):
     """Another process works in the run's folder."""
 
 
+class DiskFull(UserError):
+    """There is no room for what is to be written."""
+
+
 class NoSuchPrecision(UserError):
     """This machine does not compute in the precision that was chosen."""
 

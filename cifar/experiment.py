@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, signals, tracking, views
+from cifar import backends, console, data, files, signals, tracking, views
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
@@ -150,11 +150,12 @@ def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, f
     assert trained is not None
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
-            folder.set_status("running")
-            _record_reading(config, folder, plan)
-            measured, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
-            result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
-            folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
+            with files.room_for(folder.path):
+                folder.set_status("running")
+                _record_reading(config, folder, plan)
+                measured, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
+                result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
+                folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
         except BaseException as error:
             _record_failure(error, folder, NoTracker())
             raise
@@ -174,14 +175,15 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
     tracker: Tracker = NoTracker()
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
-            folder.start(config)
-            _write_manifest(folder, splits, plan)
-            log.info("%s", _headline(config, plan, splits, folder))
-            for line in data.advice(config):
-                log.warning("Note: %s", line)
-            tracker = tracking.start(config, folder)
-            result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
-            folder.finish(result)
+            with files.room_for(folder.path):
+                folder.start(config)
+                _write_manifest(folder, splits, plan)
+                log.info("%s", _headline(config, plan, splits, folder))
+                for line in data.advice(config):
+                    log.warning("Note: %s", line)
+                tracker = tracking.start(config, folder)
+                result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
+                folder.finish(result)
         except BaseException as error:
             _record_failure(error, folder, tracker)
             raise
@@ -196,8 +198,11 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Tracker) -
         folder.set_status("interrupted", "stopped by the user or the system")
         log.info("Interrupted. The same command goes on from the last finished epoch.")
     else:
-        folder.set_status("failed", f"{type(error).__name__}: {error}")
-        with folder.log.open("a", encoding="utf-8") as file:  # the console is told by whoever started the run
+        folder.set_status("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        with (
+            contextlib.suppress(OSError),
+            folder.log.open("a", encoding="utf-8") as file,
+        ):  # the console is told by whoever started the run
             file.writelines(traceback.format_exception(error))
     tracker.fail()
 

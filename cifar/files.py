@@ -1,9 +1,17 @@
 """Files that are whole or not there."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
+
+from cifar.errors import DiskFull
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+_PROBE = bytes(1 << 16)
 
 
 @contextlib.contextmanager
@@ -12,14 +20,64 @@ def replaced(path: Path) -> Iterator[Path]:
     of the same suffix (by which NumPy and Keras go).
 
     When the `with` block ends, its content is on the disk and takes the place of `path`; after an error, what was there
-    stays. One process at a time."""
+    stays. One process at a time. Raises DiskFull for whatever error a library makes of a full disk."""
     temporary = path.with_name(f".{path.stem}.new{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+            synced(file)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
+        reason = _fullness(error, temporary)
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if reason:
+            raise _disk_full(path, reason) from error
         raise
+
+
+def synced(file: IO[Any]) -> None:
+    """Wait until what was written is on the disk, where the file system can tell."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def overwritten(path: Path, text: str) -> None:
+    """Put a short text into a file that is there. Needs no room where the file has a block already; is not atomic."""
+    with path.open("r+", encoding="utf-8") as file:
+        file.write(text)
+        file.truncate()
+
+
+@contextlib.contextmanager
+def room_for(folder: Path) -> Iterator[None]:
+    """Raises DiskFull instead of the error with which the system says that a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _disk_full(Path(error.filename or folder), error.strerror or "no room") from error
+
+
+def _fullness(error: BaseException, file: Path) -> str | None:
+    """What the system says of a full disk, if that was the reason for `error`: some libraries do not pass it on."""
+    if not isinstance(error, Exception):
+        return None
+    try:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise error
+        with file.open("ab") as probe:
+            probe.write(_PROBE)
+            probe.flush()
+            synced(probe)
+    except OSError as found:
+        return found.strerror if found.errno in _FULL else None
+    return None
+
+
+def _disk_full(path: Path, reason: str) -> DiskFull:
+    return DiskFull(f"{path} cannot be written: {reason}. Make room; the same command then resumes the run.")

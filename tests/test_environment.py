@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from settings import ROOT
 
 from cifar import cores, environment
+from cifar.errors import UserError
 from cifar.runs import manifest
 
 OF_LAUNCHERS = (
@@ -168,3 +170,31 @@ def test_a_share_of_a_machine_holds_for_all_frameworks_and_a_users_own_setting_s
     environment.settle_framework()
     assert os.environ["OMP_NUM_THREADS"] == os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
     assert os.environ["NPROC"] == "1"
+
+
+WORKERS = """
+import tempfile
+from cifar import environment
+environment.settle_framework()
+import torch
+from torch.utils.data import DataLoader
+print(len(list(DataLoader(torch.arange(1000), batch_size=100, num_workers=1, timeout=60))))
+print(len(tempfile.gettempdir()))
+"""
+
+
+def test_workers_get_by_with_a_temporary_folder_of_a_long_path(tmp_path):
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    batches, length = run(WORKERS, TMPDIR=str(long)).split()[-2:]
+    assert (int(batches), int(length) < 76) == (10, True)
+
+
+def test_a_folder_for_sockets_is_the_given_one_if_it_is_short_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert environment.socket_folder(0) == str(tmp_path)
+    (tmp_path / ("x" * 100)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+    assert environment.socket_folder(78) == "/tmp"
+    with pytest.raises(UserError, match="TMPDIR"):
+        environment.socket_folder(107)

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from cifar import backends, data, experiment, initial, plots
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
 from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import read_metrics
+from cifar.runs.recorder import Recorder, read_metrics
 
 
 def weights(run, last=True):
@@ -105,6 +106,31 @@ def test_the_best_checkpoint_by_validation_is_the_one_tested(tiny):
 def best_epoch(run):
     rows = experiment.run(run) and read_metrics(RunFolder.of(run).metrics)
     return int(max(rows, key=lambda row: row["val/acc"])["epoch"])
+
+
+def test_a_full_disk_is_a_failure_in_words_and_the_run_resumes_once_there_is_room(tiny, monkeypatch):
+    run = tiny()
+    folder = RunFolder.of(run)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    epoch_done = Recorder.epoch_done
+
+    def fill_up_in_the_second_epoch(self, epoch, lr, metrics):
+        epoch_done(self, epoch, lr, metrics)
+        if epoch == 1:  # the first one's checkpoint is written
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+
+    monkeypatch.setattr(Recorder, "epoch_done", fill_up_in_the_second_epoch)
+    try:
+        with pytest.raises(UserError, match=r"cannot be written: File too large\. Make room"):
+            experiment.run(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert folder.status["state"] == "failed"
+    assert "Make room; the same command then resumes the run." in folder.status["reason"]
+    assert folder.resumable
+    monkeypatch.undo()
+    assert experiment.run(run)["epochs"] == 2
+    assert folder.status["state"] == "done"
 
 
 def test_a_picture_that_cannot_be_drawn_costs_neither_the_result_nor_the_others(tiny, monkeypatch, caplog):

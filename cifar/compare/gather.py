@@ -188,7 +188,8 @@ def _read(path: Path) -> Run:
     config = _config(path / "config.yaml")
     result = _json(path / "result.json")
     if result is None:
-        raise _UnusableError("result.json is damaged")
+        readable = os.access(path / "result.json", os.R_OK)
+        raise _UnusableError(f"result.json {'is damaged' if readable else 'cannot be read'}")
     status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
     if origin := manifest.get("converted_from") or result.get("converted_from"):
         raise _ConvertedError(f"converted from {origin}: not a training run")

@@ -1,11 +1,13 @@
 """A whole data set as arrays, and the folder of .npy files that keeps them between runs."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +65,8 @@ def write(arrays: Arrays, folder: Path, source: dict[str, list[int]]) -> None:
             np.save(temporary / f"{name}.npy", getattr(arrays, name))
         facts = {k: v for k, v in vars(arrays).items() if k not in _ARRAYS}
         (temporary / "facts.json").write_text(json.dumps({**facts, "source": source}, indent=2), encoding="utf-8")
-        temporary.chmod(0o755)  # mkdtemp's folders are private; this one is shared between users' jobs
+        with contextlib.suppress(OSError):  # some file systems have no permissions
+            temporary.chmod(0o755)  # mkdtemp's folders are private; this one is shared between users' jobs
         if folder.exists():
             shutil.rmtree(folder)
         temporary.replace(folder)
@@ -75,6 +78,14 @@ def write(arrays: Arrays, folder: Path, source: dict[str, list[int]]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _mapped(path: Path) -> Any:
+    """The array in a file: on the disk where the file system can do that, else in memory."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except OSError:
+        return np.load(path)
+
+
 def read(folder: Path, source: dict[str, list[int]] | None) -> Arrays | None:
     """What `write` kept, memory-mapped; None if there is nothing, or it came from other files than `source`."""
     try:
@@ -82,7 +93,7 @@ def read(folder: Path, source: dict[str, list[int]] | None) -> Arrays | None:
         if source is not None and facts.pop("source") != source:
             return None
         facts.pop("source", None)
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        arrays = {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
     except (OSError, EOFError, ValueError, KeyError):
         return None
     for key in ("class_names", "mean", "std"):

@@ -1,5 +1,6 @@
 """Fetch one file from the first of several sources that delivers it, checked and put in place atomically."""
 
+import contextlib
 import hashlib
 import http.client
 import logging
@@ -63,7 +64,8 @@ def _fetch_one(url: str, destination: Path, md5: str, may_give_up: bool) -> None
                 digest = _copy(response, file, destination.name, may_give_up)
             if digest != md5:
                 raise DownloadError(f"what it sent is not the published file (md5 {digest}, expected {md5})")
-            temporary.chmod(0o644)
+            with contextlib.suppress(OSError):  # some file systems have no permissions
+                temporary.chmod(0o644)
             temporary.replace(destination)
         finally:
             temporary.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """One run's folder. Everything that others read of a run goes through here, and is written all or nothing."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -10,15 +9,15 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from cifar import files
 from cifar.config import Config, Evaluation, from_yaml, to_yaml
-from cifar.errors import Busy, UserError
+from cifar.errors import Busy, DiskFull, UserError
+from cifar.runs import lock
 
-PROBING_S = 0.5  # others hold the lock for a moment when they look whether it is free
 LINGERING_S = 5.0  # a dead process's workers, which hold its locks, may take as long to end
 
 log = logging.getLogger(__name__)
@@ -89,32 +88,24 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """Whether the run was ever started."""
-        return (self.path / "config.yaml").exists()
+        try:
+            return (self.path / "config.yaml").exists()
+        except OSError as error:  # a folder that this user may not enter
+            raise UserError(
+                f"{self.path} cannot be read ({error.strerror}); choose another place with runs_dir=…"
+            ) from None
 
     @property
     def busy(self) -> bool:
         """Whether a process works in it."""
-        try:
-            with (self.path / ".lock").open("a+") as lock:  # NFS shares a lock of what is open for reading only
-                return not _locked(lock, fcntl.LOCK_SH)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        return lock.held(self.path / ".lock", self.status or {})
 
     @contextlib.contextmanager
-    def claimed(self, patience_s: float = PROBING_S) -> Iterator[None]:
+    def claimed(self, patience_s: float = lock.PROBING_S) -> Iterator[None]:
         """Make the folder and hold it: no other process can work in it meanwhile. Raises UserError, of which Busy if
         another process holds it for longer than `patience_s`."""
         self.make()
-        with (self.path / ".lock").open("a+") as lock:
-            tried_until = time.monotonic() + patience_s
-            while not _locked(lock, fcntl.LOCK_EX):
-                if time.monotonic() > tried_until:
-                    owner = self.status or {}
-                    raise Busy(
-                        f"{self.path} is being run by process {owner.get('pid')} on {owner.get('host')}; "
-                        f"wait for it, or stop it."
-                    )
-                time.sleep(PROBING_S / 10)
+        with lock.taken(self.path / ".lock", self.status or {}, patience_s):
             yield
 
     def make(self) -> None:
@@ -132,13 +123,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Delete what the folder holds, but for its lock and what its process writes to. The result goes first:
-        half-deleted is not done."""
-        (self.path / "result.json").unlink(missing_ok=True)
-        for entry in self.path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry not in (self.path / ".lock", self.output):
-                entry.unlink()
+        half-deleted is not done. Raises UserError if something cannot be deleted."""
+        with _explained(self.path):
+            (self.path / "result.json").unlink(missing_ok=True)
+            for entry in self.path.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry not in (self.path / ".lock", self.output):
+                    entry.unlink()
 
     def discard_result(self) -> None:
         """The run is to be made again, so that what was done is no longer so, whatever becomes of it."""
@@ -154,17 +146,20 @@ class RunFolder:
                 self.set_status("failed", reason)
 
     def set_status(self, state: str, reason: str | None = None) -> None:
-        self.write_json(
-            "status.json",
-            {
-                "state": state,
-                "reason": reason,
-                "evaluation": self._evaluation and self._evaluation.label,
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            },
-        )
+        status = {
+            "state": state,
+            "reason": reason,
+            "evaluation": self._evaluation and self._evaluation.label,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        try:
+            self.write_json("status.json", status)
+        except DiskFull:
+            if not (self.path / "status.json").exists():
+                raise
+            files.overwritten(self.path / "status.json", _text(status))
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, whose presence means that the run is done."""
@@ -176,6 +171,9 @@ class RunFolder:
         try:
             value = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:  # it is somebody else's
+            log.warning("%s cannot be read (%s) and is ignored.", self.path / name, error.strerror)
             return None
         except ValueError:
             value = None
@@ -198,11 +196,15 @@ class RunFolder:
             np.savez(temporary, logits=logits, labels=labels)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        self._write(name, json.dumps(value, indent=2) + "\n")
+        self._write(name, _text(value))
 
     def _write(self, name: str, text: str) -> None:
         with files.replaced(self.path / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def make(path: Path) -> None:
@@ -217,12 +219,3 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot write in {path} ({error.strerror}); choose another place with runs_dir=…") from None
-
-
-def _locked(lock: IO[str], kind: int) -> bool:
-    """Whether the lock could be had, without waiting."""
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 import csv
 import logging
 import math
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,7 +128,7 @@ class Recorder:
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, COLUMNS).writerow(_written(row))
             file.flush()
-            os.fsync(file.fileno())
+            files.synced(file)
         self._tell(row)
         self._sink.log({name: value for name, value in row.items() if not math.isnan(value)})
 

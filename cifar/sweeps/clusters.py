@@ -16,7 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from cifar import console, isolation
+from cifar import console, environment, isolation
 from cifar.errors import UserError
 from cifar.runs import manifest
 from cifar.sweeps.plan import Job
@@ -26,6 +26,8 @@ POLL_S = 0.5
 ASK_S = 5.0  # between two questions to SLURM's controller, which serves others too
 STORAGE_S = 10.0  # that shared storage may take to show what a job has left
 CONNECT_S = 10.0
+# Bytes that Ray adds to the path: /ray-12345678/session_2026-11-26_01-54-18_946102_1234567/sockets/plasma_store
+_OF_RAY = 78
 # Where the cluster is, and what users set once for all of their jobs.
 _KEPT_OF_SLURM = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS")
 _DEFAULTS_OF_USERS = {"account": "SBATCH_ACCOUNT", "partition": "SBATCH_PARTITION", "qos": "SBATCH_QOS"}
@@ -291,7 +293,8 @@ def connected(ray: Any, address: str | None, cpus: int, gpus: int) -> Iterator[N
     """A connection to the cluster at `address`, or to one of this machine, with so many of its processors, that is
     there for the `with` block only. Raises UserError."""
     terminated = signal.getsignal(signal.SIGTERM)
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    place = environment.socket_folder(_OF_RAY)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as folder:
         try:
             _init(ray, address, cpus, gpus, folder)
             signal.signal(signal.SIGTERM, terminated)  # Ray puts a handler of its own there

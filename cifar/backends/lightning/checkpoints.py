@@ -76,7 +76,9 @@ class Checkpoint(ModelCheckpoint):
 
 def read(path: Path) -> dict[str, Any]:
     """What a checkpoint holds, on the CPU. Raises UserError if it is missing or damaged."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # a damaged file can raise almost anything
-        raise UserError(f"{path} cannot be read ({error}); on_existing=rerun starts the run over.") from None
+    for mapped in (True, False):  # not every file system can map a file into memory
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except Exception as error:  # a damaged file can raise almost anything
+            reason = error
+    raise UserError(f"{path} cannot be read ({reason}); on_existing=rerun starts the run over.")

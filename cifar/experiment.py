@@ -233,6 +233,7 @@ def _train_and_test(
         **dataclasses.asdict(plan),
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
+        "data_description": splits.description,
     }
     return result, logits
 
@@ -278,6 +279,7 @@ def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> 
         f"{config.data.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
         f"{len(splits.test):,} test images; {config.epochs} epochs of "
         f"{len(splits.train) // config.batch_size} steps of {config.batch_size}\n"
+        f"images: {splits.description or 'not known'} (fingerprint {splits.fingerprint})\n"
         f"{plan.device}, {plan.precision}{chosen}\n"
         f"{folder.path}"
     )
@@ -287,7 +289,7 @@ def _write_manifest(folder: RunFolder, splits: Splits, plan: Plan) -> None:
     recorded = folder.read_json("manifest.json") or {}
     start = {**manifest.describe(), "plan": dataclasses.asdict(plan)}
     sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
-    images = {"fingerprint": splits.fingerprint, "split": splits.division, **sizes}
+    images = {"fingerprint": splits.fingerprint, "description": splits.description, "split": splits.division, **sizes}
     folder.write_json("manifest.json", {**recorded, "data": images, "starts": [*recorded.get("starts", []), start]})
 
 

@@ -20,10 +20,18 @@ def summary(folder: RunFolder, result: dict[str, Any]) -> str:
         "time": f"{result['seconds']:,.1f} s training and validation, {result['test_seconds']:,.1f} s test",
         "training speed": f"{result['images_per_second']:,.0f} images/s ({result['device']}, {result['precision']})",
         "peak memory": f"{result['peak_memory_bytes'] / 2**20:,.0f} MiB",
+        **_images(result),
         "run folder": str(folder.path),
     }
     width = max(map(len, lines))
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in lines.items())
+
+
+def _images(result: dict[str, Any]) -> dict[str, str]:
+    """What images they were, if that is not as it should be, or is not recorded."""
+    if "data_description" not in result or result["data_description"] is not None:
+        return {}
+    return {"images": f"not known (fingerprint {result['data_fingerprint']}): does not compare with other results"}
 
 
 def _one_view(result: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def splits_of(images):
     """All of `images` are training images; mean and deviation are theirs."""
     pixels = images.reshape(-1, 3).astype(float)
     subset = Subset(images, np.zeros(len(images), np.int64), np.arange(len(images)))
-    return Splits(subset, subset, subset, ("a",), tuple(pixels.mean(0)), tuple(pixels.std(0)), "")
+    return Splits(subset, subset, subset, ("a",), tuple(pixels.mean(0)), tuple(pixels.std(0)), "", None)
 
 
 def test_whitened_patches_are_uncorrelated_and_of_one_variance():

@@ -1,6 +1,7 @@
 """The images of a run: found or downloaded, divided into train, validation and test, fingerprinted."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,11 @@ import numpy as np
 from cifar.config import TRAINING_IMAGES, Config, Data
 from cifar.data import archives, digits
 from cifar.data.arrays import Arrays
+from cifar.data.known import KNOWN, PUBLISHED
 from cifar.data.split import split_indices
 from cifar.errors import UserError
+
+log = logging.getLogger(__name__)
 
 CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10}
 # Their mirror images are of no class: conf/data/NAME.yaml chooses an augmentation without flips.
@@ -39,6 +43,7 @@ class Splits:
     mean: tuple[float, float, float]  # of the training images' channels, on the scale 0..255
     std: tuple[float, float, float]
     fingerprint: str  # of all images and labels, training and test
+    description: str | None  # what images these are; None: not known
 
     @property
     def mean_colour(self) -> tuple[int, int, int]:
@@ -110,6 +115,7 @@ def load(config: Data) -> Splits:
         arrays.mean,
         arrays.std,
         arrays.fingerprint,
+        _description(config, arrays.fingerprint),
     )
 
 
@@ -120,6 +126,21 @@ def fingerprint(config: Data) -> str | None:
     if config.name != "digits" and not archives.there(config.name, config.root or ""):
         return None
     return _arrays(config).fingerprint
+
+
+def _description(config: Data, fingerprint: str) -> str | None:
+    """What images these are. Warns if that is not known: noise in the right layout trains as well as CIFAR does."""
+    if config.name != "digits" and archives.published(config.name, config.root or ""):
+        return PUBLISHED
+    if fingerprint not in KNOWN:
+        log.warning(
+            "The images of %s%s are not the published ones, nor another known copy (fingerprint %s): results on them "
+            "do not compare with others.",
+            config.name,
+            f" in {config.root}" if config.root else "",
+            fingerprint,
+        )
+    return KNOWN.get(fingerprint)
 
 
 def _arrays(config: Data) -> Arrays:

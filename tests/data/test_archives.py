@@ -5,8 +5,10 @@ import functools
 import hashlib
 import http.server
 import io
+import logging
 import os
 import pickle
+import shutil
 import socket
 import tarfile
 import threading
@@ -163,6 +165,48 @@ def test_the_fingerprint_is_of_the_content_wherever_it_lies(tmp_path, official):
     official.write_folder(tmp_path / "c")
     first, same, other = (archives.load("cifar10", str(tmp_path / place)).fingerprint for place in "abc")
     assert first == same != other
+
+
+def test_the_published_files_are_known_by_their_checksums_packed_or_not(tmp_path, official, monkeypatch):
+    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # the folder is a small one
+    for place in "abc":
+        (tmp_path / place).mkdir()
+    folder, tarball = official.write_folder(tmp_path / "a"), official.write_tarball(tmp_path / "b")
+    official.labels[TRAINING] = (official.labels[TRAINING] + 1) % 10
+    changed = official.write_folder(tmp_path / "c")
+    checksums = {path.name: md5(path) for path in folder.iterdir() if path.name != "batches.meta"}
+    monkeypatch.setitem(archives.CHECKSUMS, "cifar10", checksums)
+    archive = dataclasses.replace(archives.ARCHIVES["cifar10"], md5=md5(tarball))
+    monkeypatch.setitem(archives.ARCHIVES, "cifar10", archive)
+    for _ in range(2):  # the second time as it was kept
+        assert [archives.published("cifar10", str(tmp_path / place)) for place in "abc"] == [True, True, False]
+        assert description(tmp_path / "a") == description(tmp_path / "b") == "the published files"
+    shutil.rmtree(folder)
+    assert archives.published("cifar10", str(tmp_path / "a")), "of the parsed arrays"
+    shutil.copy(changed / "test_batch", changed / "data_batch_1")
+    assert not archives.published("cifar10", str(tmp_path / "c"))
+
+
+def test_images_that_are_not_known_are_a_warning(tmp_path, official, monkeypatch, caplog):
+    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # the folder is a small one
+    monkeypatch.setattr(logging.getLogger("cifar"), "propagate", True)
+    official.write_folder(tmp_path)
+    assert description(tmp_path) is None
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    fingerprint = archives.load("cifar10", str(tmp_path)).fingerprint
+    assert f"in {tmp_path} are not the published ones, nor another known copy (fingerprint {fingerprint})" in warning
+    monkeypatch.setitem(data.KNOWN, fingerprint, "a copy")
+    caplog.clear()
+    assert description(tmp_path) == "a copy"
+    assert not caplog.records
+
+
+def description(root):
+    return data.load(Data(name="cifar10", root=str(root), val_size=20, train_size=None, split_seed=0)).description
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def test_a_root_may_start_with_a_tilde(tmp_path, official, monkeypatch):

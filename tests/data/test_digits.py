@@ -40,6 +40,11 @@ def test_every_digit_is_there_once_with_its_label(loaded):
     assert rows(ours, labels) == rows(originals, truth)
 
 
+def test_they_are_known_by_their_fingerprint():
+    made = data.load(Data(name="digits", root=None, val_size=200, train_size=None, split_seed=0))
+    assert made.description == "the digits of scikit-learn"
+
+
 def test_training_and_test_have_the_sizes_that_are_promised_and_every_class(loaded):
     assert len(loaded.train_images) == data.TRAINING_IMAGES["digits"]
     assert len(loaded.test_images) == digits.TEST_IMAGES

@@ -22,7 +22,7 @@ def main() -> None:
     command.set_defaults(run=_augmentations)
 
     command = commands.add_parser("curves", help="draw the curves of several runs into one picture")
-    command.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders")
+    command.add_argument("folders", type=_folder, nargs="+", metavar="RUN", help="run folders")
     command.add_argument("--out", type=_picture, default=Path("curves.png"), help="default: %(default)s")
     command.set_defaults(run=_curves)
 
@@ -31,7 +31,8 @@ def main() -> None:
     command.set_defaults(run=_parity)
 
     command = commands.add_parser("convert", help="carry a trained network over to the other framework")
-    command.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished run")
+    command.add_argument("folder", type=_folder, metavar="RUN", help="the folder of a finished run")
+    command.add_argument("--data-root", type=_folder, metavar="FOLDER", help="where its images are, if they have moved")
     command.add_argument("--to", required=True, choices=("keras", "lightning"))
     command.set_defaults(run=_convert)
 
@@ -50,6 +51,11 @@ def _picture(name: str) -> Path:
     return path
 
 
+def _folder(given: str) -> Path:
+    """A folder on the command line, which has a name and neighbours even if it is given as `.`."""
+    return Path(given).expanduser().resolve()
+
+
 def _augmentations(arguments: argparse.Namespace) -> None:
     from cifar import data, samples
 
@@ -64,7 +70,7 @@ def _curves(arguments: argparse.Namespace) -> None:
     from cifar.runs.folder import RunFolder
     from cifar.runs.recorder import read_metrics
 
-    paths = [folder.resolve() for folder in arguments.folders]
+    paths = arguments.folders
     runs = {f"{path.parent.name}/{path.name}": read_metrics(RunFolder(path).metrics) for path in paths}
     if empty := [name for name, rows in runs.items() if not rows]:
         raise UserError(
@@ -92,4 +98,4 @@ def _convert(arguments: argparse.Namespace) -> None:
     from cifar.runs.folder import RunFolder
 
     log_to_console()
-    convert(RunFolder(arguments.folder), composed(f"backend={arguments.to}").backend)
+    convert(RunFolder(arguments.folder), composed(f"backend={arguments.to}").backend, arguments.data_root)

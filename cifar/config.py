@@ -106,6 +106,14 @@ class Cnn(Section):
     def label(self) -> str:
         return self.name
 
+    def parameters(self, classes: int) -> int:
+        """How many there are to train."""
+        kernels, before = 0, 3
+        for width in (self.width, 2 * self.width, 4 * self.width):
+            kernels += 9 * before * width + 9 * width * width + 2 * 3 * width  # with a bias and a norm each
+            before = width
+        return kernels + (16 * before + 1) * classes
+
 
 class ResNet(Section):
     """timm's residual networks with a stem for small images."""
@@ -150,6 +158,14 @@ class SpeedNet(Section):
     @property
     def label(self) -> str:
         return self.name
+
+    def parameters(self, classes: int) -> int:
+        """How many there are to train."""
+        before = kernels = 24  # filters of the whitening layer, of which the biases are trained
+        for width in self.widths:
+            kernels += 9 * before * width + (self.depth - 1) * 9 * width * width + self.depth * width
+            before = width
+        return kernels + before * classes
 
 
 class Timm(Section):

@@ -27,14 +27,15 @@ Logits = tuple[np.ndarray, np.ndarray]
 _INHERITED = ("val/acc", "best_epoch", "epochs", "parameters", "flops", "class_names")
 
 
-def convert(source: RunFolder, backend: Backend) -> RunFolder:
-    """Make the finished run's network one of `backend`, in a new folder beside the run's own.
+def convert(source: RunFolder, backend: Backend, data_root: Path | None = None) -> RunFolder:
+    """Make the finished run's network one of `backend`, in a new folder beside the run's own. `data_root`: where its
+    images are now, if they have moved.
 
     Raises UserError if the run is not done, is of that framework already, or cannot be carried over."""
     config, result = _read(source)
     if config.backend.name == backend.name:
         raise UserError(f"{source.path} was trained with backend={backend.name} already.")
-    before = _in_float32(config)
+    before = _in_float32(with_images(config, result, data_root))
     # Smaller images are training's alone: what is carried over was made for whole ones.
     after = before.model_copy(update={"backend": backend, "aug": before.aug.model_copy(update={"resize": None})})
     after = from_yaml(to_yaml(after))  # refuses what that framework does not have
@@ -63,6 +64,25 @@ def _read(source: RunFolder) -> tuple[Config, dict[str, Any]]:
     if result is None:
         raise UserError(f"{source.path} is not finished; only a finished run can be converted.")
     return source.config, result
+
+
+def with_images(config: Config, result: dict[str, Any], root: Path | None) -> Config:
+    """`config` with the images in `root`, if that is given. Raises UserError if these are not the run's own."""
+    if root is not None:
+        if config.data.name == "digits":
+            raise UserError(f"--data-root {root}: the run's data are the digits of scikit-learn, which have no folder.")
+        config = config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
+    found = data.fingerprint(config.data)
+    if found is None:
+        raise UserError(
+            f"{config.data.name} is not in {config.data.root}; say with --data-root FOLDER where the run's images are."
+        )
+    if found != result["data_fingerprint"]:
+        raise UserError(
+            f"the run's images have the fingerprint {result['data_fingerprint']}, those in {config.data.root} have "
+            f"{found}; say with --data-root FOLDER where the run's own are."
+        )
+    return config
 
 
 def _in_float32(config: Config) -> Config:
@@ -108,7 +128,7 @@ def _finish(
         {
             **{f"test/{name}": value for name, value in dataclasses.asdict(evaluation).items()},
             **{name: result[name] for name in _INHERITED},
-            "data_fingerprint": result["data_fingerprint"],
+            **{name: result[name] for name in ("data_fingerprint", "data_description") if name in result},
             "device": device,
             "precision": target.config.precision,
             "converted_from": source.path.name,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from settings import TINY
 
+from cifar import convert as convert_module
 from cifar import data, experiment
 from cifar.config import composed, to_yaml
 from cifar.convert import convert
+from cifar.data import archives, arrays
 from cifar.errors import UserError
 from cifar.metrics import METRICS
 from cifar.runs.folder import RunFolder
@@ -33,8 +35,8 @@ def carried(tmp_path_factory):
     return source, convert(source, composed("backend=keras").backend)
 
 
-def test_a_network_goes_to_keras_and_back(carried, cifar_here):
-    """Its logits survive two journeys; the second one by the command."""
+def test_a_network_goes_to_keras_and_back(carried, cifar_here, monkeypatch):
+    """Its logits survive two journeys; the second one by the command, given in the run folder."""
     source, there = carried
     result = source.result
     assert there.path == source.path.with_name(f"{source.path.name}-in-keras")
@@ -47,7 +49,8 @@ def test_a_network_goes_to_keras_and_back(carried, cifar_here):
     assert not {"seconds", "images_per_second"} & there.result.keys(), "they are the training's"
     for recorded in (result, there.result):
         assert {name for name, value in recorded.items() if isinstance(value, int | float)} <= METRICS.keys()
-    done = cifar_here("convert", "--to", "lightning", there.path)
+    monkeypatch.chdir(there.path)
+    done = cifar_here("convert", "--to", "lightning", ".")
     assert done.returncode == 0, done.stderr
     assert "predictions differ" in done.stdout
     back = RunFolder(there.path.with_name(f"{there.path.name}-in-lightning"))
@@ -111,9 +114,29 @@ def test_what_cannot_be_converted_is_refused(carried, config, tmp_path):
     (folder.path / "config.yaml").write_text(to_yaml(timm))
     with pytest.raises(UserError, match="timm's networks are PyTorch's"):
         convert(folder, section(config, "backend=keras"))
+    with pytest.raises(UserError, match="which have no folder"):
+        convert(folder, section(config, "backend=keras"), tmp_path)
+    folder.write_json("result.json", {**folder.result, "data_fingerprint": "of other images"})
+    with pytest.raises(UserError, match="images have the fingerprint of other images, those in "):
+        convert(folder, section(config, "backend=keras"))
     (folder.path / "result.json").unlink()
     with pytest.raises(UserError, match="is not finished"):
         convert(folder, section(config, "backend=keras"))
+
+
+def test_images_that_have_moved_are_taken_from_their_new_place(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # few images will do
+    images, labels = np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 10
+    for place, colour in (("here", 0), ("there", 1)):
+        made = arrays.describe(images + np.uint8(colour), labels, images, labels, tuple("0123456789"))
+        arrays.write(made, archives.cache_folder("cifar10", str(tmp_path / place)), {})
+    moved = config("data=cifar10", f"data.root={tmp_path / 'gone'}")
+    result = {"data_fingerprint": data.fingerprint(moved.data.model_copy(update={"root": str(tmp_path / "here")}))}
+    with pytest.raises(UserError, match=r"cifar10 is not in .*/gone; say with --data-root FOLDER where"):
+        convert_module.with_images(moved, result, None)
+    assert convert_module.with_images(moved, result, tmp_path / "here").data.root == str(tmp_path / "here")
+    with pytest.raises(UserError, match=r"those in .*/there have "):
+        convert_module.with_images(moved, result, tmp_path / "there")
 
 
 def test_the_command_refuses_in_one_message(cifar_here):

@@ -46,8 +46,12 @@ class RunFolder:
 
     @property
     def config(self) -> Config:
-        """The config this folder was made for."""
-        return from_yaml((self.path / "config.yaml").read_text(encoding="utf-8"))
+        """The config this folder was made for. Raises UserError if it cannot be read."""
+        path = self.path / "config.yaml"
+        try:
+            return from_yaml(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:  # of which UserError is one
+            raise UserError(f"{path} cannot be read: {error}") from None
 
     @property
     def result(self) -> dict[str, Any] | None:

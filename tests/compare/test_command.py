@@ -23,6 +23,12 @@ def runs(tmp_path):
     return study(tmp_path / "runs", {("aug=none",): [0.80, 0.81, 0.82], ("aug=basic",): [0.84, 0.85, 0.86]})
 
 
+def test_the_folder_one_is_in_can_be_named(runs, monkeypatch, capsys):
+    monkeypatch.chdir(next(runs.glob("*none*s0*")))
+    compare(".")
+    assert "resnet18-none" in capsys.readouterr().out
+
+
 def test_a_note_that_nothing_would_be_written_with_is_refused(runs):
     with pytest.raises(UserError, match="--note is a line of what --record STUDY writes"):
         compare(runs, "--note", "on a busy machine")

@@ -5,7 +5,7 @@ import math
 import keras
 
 from cifar import cores, freezing
-from cifar.backends import Plan
+from cifar.backends import Plan, capacity
 from cifar.backends.keras import model, weights
 from cifar.config import Config, Keras
 from cifar.errors import UserError
@@ -25,6 +25,7 @@ def plan(config: Config, classes: int) -> Plan:
             "installed with their CUDA libraries); use backend.device=auto or cpu."
         )
     configure(config)
+    capacity.check(config, capacity.parameters(config, classes))
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores.threads()} threads)"

@@ -4,7 +4,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cifar import cores, freezing
-from cifar.backends import Plan
+from cifar.backends import Plan, capacity
 from cifar.backends.lightning import model
 from cifar.config import IMAGE_SIZE, Config, Lightning
 from cifar.errors import NoSuchPrecision, UserError
@@ -18,7 +18,11 @@ def plan(config: Config, classes: int) -> Plan:
     gpu = uses_gpu(config)
     backend = settings(config)
     _check_devices(backend, gpu)
-    network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    memory = torch.cuda.mem_get_info()[1] if gpu else None
+    capacity.check(config, capacity.parameters(config, classes), memory)
+    with torch.device("meta"):  # shapes only
+        network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    capacity.check(config, sum(p.numel() for p in network.parameters()), memory)
     freezing.check(config, [name for name, p in network.body.named_parameters() if p.requires_grad])
     threads = max(torch.get_num_threads() // backend.devices, 1)
     name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {threads} threads)"
@@ -88,8 +92,8 @@ def _cpu_is_fast_in_bf16() -> bool:
 
 
 def _flops(network: torch.nn.Module) -> int:
-    """Of the forward pass of one image. Counted on the "meta" device: shapes only, no arithmetic."""
-    network = network.to("meta").eval()
+    """Of the forward pass of one image, by a network on the "meta" device: shapes only, no arithmetic."""
+    network.eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, device="meta"))
     return int(counter.get_total_flops())

@@ -1,6 +1,9 @@
+import re
+
 import keras
 import pytest
 
+from cifar.backends import capacity
 from cifar.backends.keras import hardware
 from cifar.errors import UserError
 
@@ -83,3 +86,27 @@ def test_workers_do_not_take_cores_from_a_processor_that_trains(config, gpu, mon
     for cores, expected in ((4, 4), (64, hardware.MAX_WORKERS)):
         monkeypatch.setattr(hardware, "cores", lambda found=cores: found)
         assert hardware.workers(config("backend=keras")) == expected
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["backend=keras", "model=cnn", "model.width=100000000", "backend.device=cpu"],
+            "model.width=100000000: the network would have",
+        ),
+        (
+            ["backend=keras", "model=speednet", "model.widths=[64,256,9999999]"],
+            "model.widths=[64, 256, 9999999]: the network would have",
+        ),
+    ],
+)
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(config, overrides, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        hardware.plan(config(*overrides), 10)
+
+
+@pytest.mark.parametrize("model", ["cnn", "speednet", "speednet model.depth=3"])
+def test_the_arithmetic_of_a_networks_size_is_right(config, model):
+    made = config("backend=keras", "backend.device=cpu", *f"model={model}".split())
+    assert capacity.parameters(made, 100) == hardware.plan(made, 100).parameters

@@ -1,6 +1,9 @@
+import re
+
 import pytest
 import torch
 
+from cifar.backends import capacity
 from cifar.backends.lightning import hardware
 from cifar.errors import UserError
 
@@ -57,3 +60,28 @@ def test_a_gpu_that_is_not_there_is_refused(config):
 def test_workers_do_not_take_cores_from_a_processor_that_trains(config):
     assert hardware.workers(config("backend.device=cpu")) == 0
     assert hardware.workers(config("backend.device=cpu", "backend.workers=3")) == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=cnn", "model.width=100000000", "backend.device=cpu"], "model.width=100000000: the network would have"),
+        (
+            ["model=speednet", "model.widths=[64,256,9999999]"],
+            "model.widths=[64, 256, 9999999]: the network would have",
+        ),
+        (
+            ["model=timm", "model.architecture=vit_tiny_patch16_224", "+model.arguments.embed_dim=3000000"],
+            "model.arguments={'embed_dim': 3000000}: the network would have",
+        ),
+    ],
+)
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(config, overrides, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        hardware.plan(config(*overrides), 10)
+
+
+@pytest.mark.parametrize("model", ["cnn", "speednet", "speednet model.depth=3"])
+def test_the_arithmetic_of_a_networks_size_is_right(config, model):
+    made = config("backend.device=cpu", *f"model={model}".split())
+    assert capacity.parameters(made, 100) == hardware.plan(made, 100).parameters

@@ -1,0 +1,28 @@
+"""Whether a network can be trained in the memory there is, from the shapes of its weights: before any is made."""
+
+import psutil
+
+from cifar.config import Cnn, Config, SpeedNet
+from cifar.errors import UserError
+
+_COPIES = 3  # the weights, their gradients, and at least one running average of these
+_SIZE = {"cnn": "width", "speednet": "widths", "timm": "arguments"}  # the key that a network's size depends on
+
+
+def check(config: Config, parameters: int | None, available: int | None = None) -> None:
+    """Refuse a network of so many parameters if its training needs more than `available` bytes, by default this
+    machine's memory. Raises UserError."""
+    available = available or psutil.virtual_memory().total
+    needed = (parameters or 0) * _COPIES * (8 if config.precision == "fp64" else 4)
+    if needed > available:
+        key = _SIZE.get(config.model.name, "name")
+        raise UserError(
+            f"model.{key}={getattr(config.model, key)}: the network would have {parameters:,} parameters. To train it "
+            f"takes at least {needed / 2**30:,.0f} GiB of memory; there are {available / 2**30:,.0f} GiB. Choose a "
+            f"smaller model."
+        )
+
+
+def parameters(config: Config, classes: int) -> int | None:
+    """How many a network of free width has, by arithmetic; None: the network has a name that says its size."""
+    return config.model.parameters(classes) if isinstance(config.model, Cnn | SpeedNet) else None

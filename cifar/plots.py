@@ -206,7 +206,8 @@ class _Grid:
 
 
 def _grid(rows: Sequence[np.ndarray], above: int, columns: int = 0) -> tuple[Figure, _Grid]:
-    """Images [n, H, H, 3] on 0..255, a row each entry, in a picture that is `columns` wide at least."""
+    """Images [n, H, H, 3] on 0..255, a row each entry, in a picture that is `columns` wide at least. The first row's
+    images are the largest."""
     side, columns = rows[0].shape[1], max(columns, *(len(row) for row in rows))
     height, width = len(rows) * (side + _GAP + above) - _GAP, columns * (side + _GAP) - _GAP
     figure = Figure(figsize=(width / _PIXELS_PER_INCH, height / _PIXELS_PER_INCH))
@@ -216,8 +217,9 @@ def _grid(rows: Sequence[np.ndarray], above: int, columns: int = 0) -> tuple[Fig
     pixels = np.full((height, width, 3), 255, np.uint8)
     for r, row in enumerate(rows):
         for c, image in enumerate(row):
-            x, y = grid.corner(r, c)
-            pixels[y : y + side, x : x + side] = np.clip(np.rint(image), 0, 255)
+            size = len(image)  # images that aug.resize has shrunk stand in the middle of their places
+            x, y = (corner + (side - size) // 2 for corner in grid.corner(r, c))
+            pixels[y : y + size, x : x + size] = np.clip(np.rint(image), 0, 255)
     axis.imshow(pixels, interpolation="nearest")
     axis.axis("off")
     return figure, grid

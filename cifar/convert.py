@@ -117,7 +117,7 @@ def _finish(
     # Of the images as they are: a rounding can decide which ones are shown in more views.
     (logits, alone), (_, expected_alone) = found, expected
     difference = float(np.abs(alone - expected_alone).max() / np.abs(expected_alone).max())
-    if difference > ALLOWED:
+    if not difference <= ALLOWED:  # NaN is refused, too
         raise UserError(
             f"the converted network's logits differ by {difference:.1e} of the largest (allowed: {ALLOWED:.0e}); "
             f"nothing was kept. A GPU's reduced float32 can do this: hide it with CUDA_VISIBLE_DEVICES=''."

@@ -21,16 +21,19 @@ class NoSuchPrecision(UserError):
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no longer a number."""
+    """A loss or a logit is infinite or not a number."""
+
+    def __init__(self, what: str):
+        super().__init__(
+            f"{what}. A lower optimizer.lr, more schedule.warmup, clip_norm=1.0 or precision=fp32 may help."
+        )
 
     @classmethod
-    def at(cls, loss: float, epoch: int, step: int | None) -> "TrainingDiverged":
-        """`epoch` and `step` are 0-based; no step: seen in the epoch's mean."""
+    def at(cls, loss: float, epoch: int, step: int | None, images: str = "training") -> "TrainingDiverged":
+        """The loss of the training or validation images; `epoch` and `step` are 0-based; no step: seen in the epoch's
+        mean."""
         where = f"epoch {epoch + 1}" + ("" if step is None else f", step {step + 1}")
-        return cls(
-            f"the training loss became {loss} in {where}. A lower optimizer.lr, more schedule.warmup, "
-            f"clip_norm=1.0 or precision=fp32 may help."
-        )
+        return cls(f"the {images} loss became {loss} in {where}")
 
 
 class DeviceLost(RuntimeError):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifar.errors import TrainingDiverged
+
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
 
 
@@ -16,6 +18,17 @@ class Evaluation:
     calibration_error: float  # expected |confidence - accuracy|
     per_class_accuracy: list[float | None]  # None: no image of that class
     confusion: list[list[int]]  # [true][predicted]
+
+
+def check_finite(logits: np.ndarray, epoch: int) -> None:
+    """Raises TrainingDiverged unless all logits [N, classes] of the test images, by the network of an epoch (from 1),
+    are finite: others cannot be evaluated."""
+    finite = np.isfinite(logits).all(1)
+    if not finite.all():
+        raise TrainingDiverged(
+            f"the network of epoch {epoch} gives {(~finite).sum():,} of {len(finite):,} test images logits that are "
+            f"infinite or not a number"
+        )
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

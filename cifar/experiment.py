@@ -19,7 +19,7 @@ from cifar.backends import Backend, Plan
 from cifar.config import Config
 from cifar.data import CLASSES, Splits
 from cifar.errors import NoSuchPrecision, UserError
-from cifar.evaluation import evaluate
+from cifar.evaluation import check_finite, evaluate
 from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
@@ -244,6 +244,7 @@ def _test(backend: Backend, config: Config, splits: Splits, folder: RunFolder) -
     predict = functools.partial(backend.predict, config, splits, folder)
     logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
     seconds = time.perf_counter() - started
+    check_finite(logits, int(best_epoch(read_metrics(folder.metrics))["epoch"]))
     labels = np.asarray(splits.test.labels)
     evaluation = evaluate(logits, labels)
     measured = {

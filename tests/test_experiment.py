@@ -513,6 +513,42 @@ def test_a_loss_that_becomes_nan_ends_the_run_with_a_reason(tiny):
     assert status["reason"] in RunFolder.of(run).log.read_text()
 
 
+def test_a_validation_loss_that_is_not_finite_ends_the_run_with_its_epoch(tiny, monkeypatch):
+    """Training normalises by the batch, and does not see the running mean that is infinite."""
+    of_run = initial.of_run
+
+    def broken(*arguments):
+        drawn = of_run(*arguments)
+        return drawn | {"norm2_1.running_mean": np.full_like(drawn["norm2_1.running_mean"], np.inf)}
+
+    monkeypatch.setattr(initial, "of_run", broken)
+    run = tiny("epochs=3", "evaluation.validate_every=2")
+    with pytest.raises(TrainingDiverged, match=r"the validation loss became (nan|inf) in epoch 2\."):
+        experiment.run(run)
+    folder = RunFolder.of(run)
+    assert folder.status["state"] == "failed"
+    assert "validation loss became" in folder.status["reason"]
+    assert [row["epoch"] for row in read_metrics(folder.metrics)] == [1]
+    assert not list(folder.checkpoints.glob("best.*")), "no such network is the best"
+
+
+def test_test_logits_that_are_not_finite_are_told_with_their_epoch(tiny):
+    run = tiny("epochs=1")
+    experiment.run(run)
+    folder, backend, splits = RunFolder.of(run), backends.load(run.backend), data.load(run.data)
+    arrays = weights(run, last=False)
+    arrays["fc.bias"][3] = np.inf
+    backend.put(run, splits, folder, arrays)
+    (folder.path / "result.json").unlink()
+    for _ in range(2):  # at every start
+        with pytest.raises(
+            TrainingDiverged, match=r"the network of epoch 1 gives 360 of 360 test images logits that are"
+        ):
+            experiment.run(run)
+    assert folder.status["state"] == "failed"
+    assert folder.result is None
+
+
 def test_a_run_is_held_by_one_process(tiny, tmp_path):
     run = tiny()
     folder = RunFolder.of(run)

@@ -1,5 +1,7 @@
 """Checkpoints that are whole or not there."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -17,7 +19,17 @@ Snapshot = dict[str, np.ndarray]  # by number and path of the variable
 
 def snapshot(variables: list[keras.Variable]) -> Snapshot:
     """Copies of what the variables are now, in their order."""
-    return {f"{i} {v.path}": _copy(v) for i, v in enumerate(variables)}
+    return {name: _copy(v) for name, v in zip(_names(variables), variables, strict=True)}
+
+
+def _names(variables: list[keras.Variable]) -> list[str]:
+    return _unnumbered(f"{i} {v.path}" for i, v in enumerate(variables))
+
+
+def _unnumbered(names: Iterable[str]) -> list[str]:
+    """Names without the numbers that Keras gives random states in the order in which a process makes them, whichever
+    their networks."""
+    return [re.sub(r" seed_generator_\d+/", " seed_generator/", name) for name in names]
 
 
 def _copy(variable: keras.Variable) -> np.ndarray:
@@ -39,12 +51,13 @@ def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
     try:
         with np.load(path) as file:
             epochs, best = file[_PROGRESS].tolist()
-            values = [file[name] for name in file.files if name != _PROGRESS]
-        if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
+            values = {name: file[name] for name in file.files if name != _PROGRESS}
+        found = list(zip(_unnumbered(values), (value.shape for value in values.values()), strict=True))
+        if found != [(n, tuple(v.shape)) for n, v in zip(_names(variables), variables, strict=True)]:
             raise ValueError("its arrays are not those of this network and optimizer")
     except Exception as error:  # a damaged file can raise almost anything
         raise _unreadable(path, error) from None
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(variables, values.values(), strict=True):
         variable.assign(value)
     return int(epochs), best
 
@@ -64,6 +77,7 @@ class Twin:
 
     def save(self, path: Path, arrays: Snapshot) -> None:
         """Save the network with the weights of a snapshot."""
+        assert list(arrays) == _names(self._network.weights), "the clone has other weights, or in another order"
         with keras.device("cpu:0"):
             for variable, array in zip(self._network.weights, arrays.values(), strict=True):
                 variable.assign(array)

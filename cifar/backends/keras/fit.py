@@ -42,21 +42,23 @@ class _Report(keras.callbacks.Callback):
         self._recorder.epoch_started(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._check(float(logs["loss"]), batch)  # Keras has waited for it already
+        self._check(float(logs["loss"]), batch, "training")  # Keras has waited for it already
         self._recorder.step_done(self._batch_size)
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._recorder.training_done()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if "val_loss" not in logs:
+        if "val_loss" in logs:
+            self._check(float(logs["val_loss"]), None, "validation")
+        else:
             self._recorder.training_done()
         metrics = {ours: float(logs.get(theirs, math.nan)) for theirs, ours in _NAMES.items()}
         self._recorder.epoch_done(epoch, self.model.last_learning_rate, metrics)
 
-    def _check(self, loss: float, step: int) -> None:
+    def _check(self, loss: float, step: int | None, images: str) -> None:
         if not np.isfinite(loss):
-            raise TrainingDiverged.at(loss, self._epoch, step)
+            raise TrainingDiverged.at(loss, self._epoch, step, images)
 
 
 class _Freezing(keras.callbacks.Callback):
@@ -110,7 +112,7 @@ class _Checkpoints(keras.callbacks.Callback):
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
-    Raises TrainingDiverged if the loss becomes NaN or infinite."""
+    Raises TrainingDiverged if a loss becomes NaN or infinite."""
     keras.backend.clear_session()  # of an earlier run in this process: TensorFlow keeps its graphs
     hardware.configure(config)
     pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)

@@ -74,6 +74,17 @@ class Checkpoint(ModelCheckpoint):
         super().load_state_dict(moved)
 
 
+def check(path: Path, module: pl.LightningModule) -> None:
+    """Raises UserError if a checkpoint is missing, damaged or of another network. The order counts as well: it alone
+    says which weight an optimizer's state belongs to."""
+    saved, own = (
+        [(name, value.shape) for name, value in state.items()]
+        for state in (read(path)["state_dict"], module.state_dict())
+    )
+    if saved != own:
+        raise _unreadable(path, ValueError("its arrays are not those of this network"))
+
+
 def read(path: Path) -> dict[str, Any]:
     """What a checkpoint holds, on the CPU. Raises UserError if it is missing or damaged."""
     for mapped in (True, False):  # not every file system can map a file into memory
@@ -81,4 +92,8 @@ def read(path: Path) -> dict[str, Any]:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except Exception as error:  # a damaged file can raise almost anything
             reason = error
-    raise UserError(f"{path} cannot be read ({reason}); on_existing=rerun starts the run over.")
+    raise _unreadable(path, reason)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read ({error}); on_existing=rerun starts the run over.")

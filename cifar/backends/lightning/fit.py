@@ -110,7 +110,7 @@ def _averages(config: Config, steps: int) -> list[Callback]:
 def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
-    Raises TrainingDiverged if the loss becomes NaN or infinite, DeviceLost if the process of another device dies."""
+    Raises TrainingDiverged if a loss becomes NaN or infinite, DeviceLost if the process of another device dies."""
     with parallel.started(config, folder) as place:
         train(config, splits, folder, place, [_Report(recorder, config.batch_size)])
 
@@ -133,12 +133,13 @@ def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watch
     if hardware.settings(config).compile:
         network.compile()
     table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
+    classifier = Classifier(network, config, table, classes)
     last = folder.checkpoints / checkpoints.LAST
     resumed = last.exists()
     if resumed:
         for path in (last, folder.checkpoints / checkpoints.BEST):
             if path.exists():  # the best does only after the first validation
-                checkpoints.read(path)  # a damaged one is told before anything is written
+                checkpoints.check(path, classifier)  # a damaged one is told before anything is written
     if hardware.uses_gpu(config):
         torch.cuda.reset_peak_memory_stats()
     try:
@@ -149,7 +150,7 @@ def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watch
         ):
             callbacks = [*watching, signals, *_averages(config, len(table))]
             _trainer(config, folder, place, writer, callbacks, profile).fit(
-                Classifier(network, config, table, classes),
+                classifier,
                 datamodule=_Loaders(config, batches, splits.validation),
                 ckpt_path=last if resumed else None,
                 weights_only=True,

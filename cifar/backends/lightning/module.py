@@ -61,7 +61,7 @@ class Classifier(pl.LightningModule):
         # Looking at a GPU's loss would make it wait, and several devices must stop together: there, the epoch's mean
         # tells.
         if detached.device.type == "cpu" and self.trainer.world_size == 1:
-            self._check(float(detached), batch_idx)
+            self._check(float(detached), batch_idx, "training")
         self.train_loss.update(detached)  # without a weight, which would be copied to the GPU: batches are equal
         self.train_acc.update(logits.detach(), labels if labels.ndim == 1 else labels.argmax(1))
         return loss
@@ -98,15 +98,17 @@ class Classifier(pl.LightningModule):
         values = {name: metric.compute() for name, metric in metrics.items()}
         measured = {name: float(value) for name, value in values.items()}  # Lightning keeps float32
         self.epoch_metrics = {"val/loss": math.nan, "val/acc": math.nan, **measured}
-        self._check(self.epoch_metrics["train/loss"], None)
+        self._check(measured["train/loss"], None, "training")
+        if "val/loss" in measured:
+            self._check(measured["val/loss"], None, "validation")
         if "val/acc" in values:
             self.log("val/acc", values["val/acc"])
         for metric in metrics.values():
             metric.reset()
 
-    def _check(self, loss: float, batch_idx: int | None) -> None:
+    def _check(self, loss: float, batch_idx: int | None, images: str) -> None:
         if not np.isfinite(loss):
-            raise TrainingDiverged.at(loss, self.current_epoch, batch_idx)
+            raise TrainingDiverged.at(loss, self.current_epoch, batch_idx, images)
 
 
 def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:

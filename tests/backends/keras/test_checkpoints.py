@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -74,6 +75,33 @@ def test_a_checkpoint_of_another_network_or_optimizer_is_refused(build, tmp_path
     checkpoints.save(path, checkpoints.snapshot(build()[0].state), 1, 0.5)
     with pytest.raises(UserError, match=f"its arrays are not those of this network and optimizer.*{HINT}"):
         checkpoints.restore(path, build(other)[0].state)
+
+
+def test_arrays_of_the_right_shapes_and_other_names_are_refused(build, tmp_path):
+    """Another rule's velocities; a scale and a shift that changed places."""
+    path, (classifier, _) = tmp_path / "last.npz", build("optimizer=sgd")
+    other = build("optimizer=muon_sgd")[0].state
+    assert [v.shape for v in other] == [v.shape for v in classifier.state]
+    checkpoints.save(path, checkpoints.snapshot(other), 1, 0.5)
+    with pytest.raises(UserError, match=f"its arrays are not those of this network and optimizer.*{HINT}"):
+        checkpoints.restore(path, classifier.state)
+    arrays = checkpoints.snapshot(classifier.state)
+    checkpoints.save(path, arrays, 1, 0.5)
+    checkpoints.restore(path, classifier.state)
+    swapped = {"gamma": "beta", "beta": "gamma"}
+    exchanged = {re.sub("(?<=0_0/)(gamma|beta)", lambda m: swapped[m[1]], name): a for name, a in arrays.items()}
+    assert exchanged.keys() != arrays.keys()
+    checkpoints.save(path, exchanged, 1, 0.5)
+    with pytest.raises(UserError, match="its arrays are not those of this network and optimizer"):
+        checkpoints.restore(path, classifier.state)
+
+
+def test_the_number_of_random_states_that_a_process_has_made_does_not_matter(build, tmp_path):
+    dropout = "model.dropout=[0.1,0.1,0.1]"
+    first, second = build(dropout)[0].state, build(dropout)[0].state
+    assert [v.path for v in first] != [v.path for v in second]
+    checkpoints.save(tmp_path / "last.npz", {f"{i} {v.path}": np.array(v) for i, v in enumerate(second)}, 3, 0.5)
+    assert checkpoints.restore(tmp_path / "last.npz", first) == (3, 0.5)
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated", "garbage", "overwritten"])

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -95,8 +95,16 @@ class Section(BaseModel):
 
 
 # ------------------------------------------------------------------------------------------------ model
-class Cnn(Section):
+class Network(Section):
+    """What every network's section says."""
+
+    frameworks: ClassVar[tuple[str, ...]] = ("lightning",)  # the backends that can build it
+
+
+class Cnn(Network):
     """Six 3x3 convolutions with ELU, batch norm and dropout."""
+
+    frameworks = ("lightning", "keras")
 
     name: Literal["cnn"]
     width: PositiveInt = Field(description="channels of the first pair of convolutions")
@@ -115,8 +123,10 @@ class Cnn(Section):
         return kernels + (16 * before + 1) * classes
 
 
-class ResNet(Section):
+class ResNet(Network):
     """timm's residual networks with a stem for small images."""
+
+    frameworks = ("lightning", "keras")
 
     name: Literal["resnet18", "resnet50", "wrn16_4"]
     dropout: Annotated[BelowOne, Neutral(0.0)] = Field(description="before the classifier")
@@ -127,8 +137,10 @@ class ResNet(Section):
         return self.name
 
 
-class VisionTransformer(Section):
+class VisionTransformer(Network):
     """timm's vision transformers."""
+
+    frameworks = ("lightning", "keras")
 
     name: Literal["vit_tiny", "vit_small"]
     patch_size: PositiveInt = Field(description="pixels a side of a token")
@@ -148,8 +160,10 @@ class VisionTransformer(Section):
         return self.name
 
 
-class SpeedNet(Section):
+class SpeedNet(Network):
     """Three stages of convolutions behind a whitening layer, made to be trained in a few passes (arXiv:2404.00498)."""
+
+    frameworks = ("lightning", "keras")
 
     name: Literal["speednet"]
     widths: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(description="channels, by stage")
@@ -168,7 +182,7 @@ class SpeedNet(Section):
         return kernels + before * classes
 
 
-class Timm(Section):
+class Timm(Network):
     """Any network of timm."""
 
     name: Literal["timm"]
@@ -546,13 +560,18 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_backend_can_build_the_network(self) -> "Config":
+        if self.backend.name not in self.model.frameworks:
+            raise ValueError(
+                f"model={self.model.name}: backend={self.backend.name} cannot build it; use "
+                f"backend={' or '.join(self.model.frameworks)}, or with backend={self.backend.name} one of "
+                f"{', '.join(networks(self.backend.name))}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _keras_can_do_it(self) -> "Config":
         if isinstance(self.backend, Keras):
-            if isinstance(self.model, Timm):
-                raise ValueError(
-                    "model=timm: timm's networks are PyTorch's; use backend=lightning, or with backend=keras one of "
-                    "cnn, resnet18, resnet50, wrn16_4, vit_tiny, vit_small, speednet"
-                )
             if self.backend.engine == "torch" and not isinstance(self.model, Cnn):
                 raise ValueError(
                     f"backend.engine=torch: PyTorch takes no layer with a dot in its name, as model={self.model.name} "
@@ -816,6 +835,13 @@ def keys_of(values: Any, section: type[BaseModel] = Config, prefix: str = "") ->
         for part in parts:
             found |= keys_of(below, part, f"{prefix}{name}.")
     return found
+
+
+def networks(backend: str) -> list[str]:
+    """The names of the networks that a backend can build."""
+    sections = _sections(Config.model_fields["model"].annotation)
+    kinds = [s for s in sections if issubclass(s, Network) and backend in s.frameworks]
+    return [name for kind in kinds for name in typing.get_args(kind.model_fields["name"].annotation)]
 
 
 def owners(key: str) -> list[str]:

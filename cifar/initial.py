@@ -6,11 +6,13 @@ import zlib
 
 import numpy as np
 
-from cifar.config import Config, Model, ResNet, SpeedNet, Timm, VisionTransformer
+from cifar.config import Cnn, Config, Model, ResNet, SpeedNet, VisionTransformer
 from cifar.data import Splits
 from cifar.streams import WEIGHTS, generator
 
 Shapes = dict[str, tuple[int, ...]]
+
+OURS = (Cnn, ResNet, VisionTransformer, SpeedNet)  # the networks whose weights are drawn here; others draw their own
 
 WHITENING_IMAGES = 5000
 EMPTY = 1e-9  # variance of normalised pixels
@@ -55,16 +57,22 @@ def weights(model: Model, shapes: Shapes, seed: int) -> dict[str, np.ndarray]:
     Names and layouts are PyTorch's: `conv1.weight` [out, in, height, width], `fc.weight` [out, in], `bn1.running_var`.
     The distributions are those that timm gives these networks (PyTorch's own, for cnn), but for the weight of 2, a
     hundred deviations, that timm's truncated normal yields now and then where float32 ends."""
-    assert not isinstance(model, Timm), "timm initialises networks of its own"
+    assert isinstance(model, OURS), f"model={model.name} draws its own weights"
     return {name: _weight(model, name, shapes, seed) for name in shapes}
+
+
+_NORM = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
 
 
 def _weight(model: Model, name: str, shapes: Shapes, seed: int) -> np.ndarray:
     shape = shapes[name]
     layer, _, kind = name.rpartition(".")
-    of_layer = shapes.get(f"{layer}.weight", shape)
-    if len(of_layer) == 1:  # a norm
-        return np.full(shape, kind in ("weight", "running_var") and not _silenced(model, name), np.float32)
+    of_layer = shapes.get(f"{layer}.weight", ())
+    if len(of_layer) == 1 and kind in _NORM:
+        return np.full(shape, _NORM[kind] and not _silenced(model, name), np.float32)
+    of_matrix = len(of_layer) in (2, 4) and kind in ("weight", "bias")
+    if not (of_matrix or (isinstance(model, VisionTransformer) and name in ("cls_token", "pos_embed"))):
+        raise AssertionError(f"cifar/initial.py does not say what {name} of model={model.name} starts from")
     rng = generator(seed, WEIGHTS, 0, zlib.crc32(name.encode()))
     uniform = _bound(model, layer, of_layer)
     if uniform is not None:

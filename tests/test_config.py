@@ -2,7 +2,7 @@ import functools
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 import yaml
@@ -122,6 +122,21 @@ def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model)
 def test_what_keras_cannot_do_is_refused(config, overrides, message):
     with pytest.raises(UserError, match=re.escape(message)):
         config("backend=keras", *overrides)
+
+
+def test_a_network_is_for_pytorch_alone_until_it_says_that_keras_has_it(config):
+    class Own(schema.Network):
+        name: Literal["own"]
+
+    choices = (Annotated[schema.Cnn | Own, Field(discriminator="name")], Field())
+    extended = create_model("Config", __base__=schema.Config, model=choices)
+    given = {backend: config("model=cnn", f"backend={backend}").model_dump() for backend in ("lightning", "keras")}
+    assert extended.model_validate(given["lightning"] | {"model": {"name": "own"}}).model.name == "own"
+    refusal = (
+        "model=own: backend=keras cannot build it; use backend=lightning, or with backend=keras one of cnn, resnet18"
+    )
+    with pytest.raises(ValueError, match=refusal):
+        extended.model_validate(given["keras"] | {"model": {"name": "own"}})
 
 
 def test_all_mistakes_are_told_at_once(config):

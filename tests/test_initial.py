@@ -100,6 +100,28 @@ def test_speednets_convolutions_start_as_identities(config):
     assert 0.1 < bias.std() < np.abs(bias).max() < 1 / np.sqrt(12), "as PyTorch's convolutions"
 
 
+@pytest.mark.parametrize(
+    ("model", "unknown"),
+    [
+        ("cnn", {"temperature": (1,)}),
+        ("resnet18", {"fc.weight": (10, 512), "fc.scale": (10,)}),
+        ("resnet18", {"bn1.weight": (64,), "bn1.temperature": (64,)}),
+        ("speednet", {"cls_token": (1, 1, 192)}),
+        ("vit_tiny", {"blocks.0.attn.relative": (3, 12, 12)}),
+        ("cnn", {"conv.weight": (8, 3, 3)}),
+    ],
+)
+def test_a_parameter_of_ours_that_nobody_described_is_an_error(config, model, unknown):
+    with pytest.raises(AssertionError, match=rf"does not say what {list(unknown)[-1]} of model={model} starts from"):
+        initial.weights(config(f"model={model}").model, unknown, seed=0)
+
+
+def test_networks_that_are_not_ours_are_not_drawn(config):
+    chosen = config("model=timm", "model.architecture=resnet18").model
+    with pytest.raises(AssertionError, match="model=timm draws its own weights"):
+        initial.weights(chosen, {"fc.weight": (10, 512)}, seed=0)
+
+
 def test_weights_depend_on_seed_and_name_alone(config):
     chosen = config("model=cnn").model
     shapes = {"conv0_0.weight": (8, 3, 3, 3), "conv0_1.weight": (8, 3, 3, 3)}

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from cifar.config import IMAGE_SIZE, SPEEDNET_KEEPS, VIT_WIDTHS, Cnn, Model, ResNet, SpeedNet, VisionTransformer
+from cifar.errors import UserError
 
 Tensor = Any  # of whichever engine
 
@@ -58,7 +59,7 @@ def _body(model: Model, classes: int, x: Tensor) -> Tensor:
             return _vision_transformer(model, classes, x)
         case SpeedNet():
             return _speednet(model, classes, x)
-    raise AssertionError("the config lets nothing else through")
+    raise UserError(f"model={model.name}: cifar/backends/keras/model.py does not build it.")
 
 
 def _cnn(model: Cnn, classes: int, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """A network with its loss, metrics and update rule, as Keras's `fit` wants them."""
 
 import contextlib
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cifar import averaging, freezing, initial
+from cifar import averaging, freezing
 from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
 from cifar.data import Splits
@@ -138,10 +139,10 @@ class Classifier(keras.Model):
 
 def build(config: Config, splits: Splits, steps: int) -> Classifier:
     """The network with its first weights, ready to be trained for `steps` steps."""
+    random.seed(config.seed)  # from which Keras seeds what networks that are not ours start from
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
     model.seed_dropout(network, config.seed)
-    shapes = {name: array.shape for name, array in weights.read(network).items()}
-    weights.write(network, initial.of_run(config, shapes, splits))
+    weights.initialise(network, config, splits)
     rates = learning_rates(config.schedule, config.optimizer.lr, steps)
     return Classifier(network, config, rates, hardware.jit(config))
 

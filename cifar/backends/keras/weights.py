@@ -3,7 +3,10 @@
 import keras
 import numpy as np
 
+from cifar import initial
 from cifar.backends import Weights
+from cifar.config import Config
+from cifar.data import Splits
 
 _NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
           "moving_variance": "running_var"}  # fmt: skip
@@ -17,6 +20,13 @@ def name_of(variable: keras.Variable) -> str:
     if kind in ("cls_token", "pos_embed"):
         return kind
     return f"{layer}.{_NAMES.get(kind, kind)}"
+
+
+def initialise(network: keras.Model, config: Config, splits: Splits) -> None:
+    """Give one of our networks the weights that it starts from in every framework. Others keep their own."""
+    if isinstance(config.model, initial.OURS):
+        shapes = {name: array.shape for name, array in read(network).items()}
+        write(network, initial.of_run(config, shapes, splits))
 
 
 def read(network: keras.Model) -> Weights:

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Callback, WeightAveraging
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from cifar import averaging, initial
+from cifar import averaging
 from cifar.augment import Pipeline
 from cifar.backends.lightning import checkpoints, hardware, loader, model, parallel, weights
 from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
@@ -21,7 +21,7 @@ from cifar.backends.lightning.module import Classifier
 from cifar.backends.lightning.parallel import Place
 from cifar.backends.lightning.profile import profiled
 from cifar.backends.writer import Writer
-from cifar.config import Config, Timm
+from cifar.config import Config
 from cifar.data import Splits, Subset
 from cifar.data.batches import TrainingBatches
 from cifar.runs.folder import RunFolder
@@ -121,11 +121,9 @@ def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watch
     classes = len(splits.class_names)
     pipeline = Pipeline(config.aug, classes, splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    torch.manual_seed(config.seed)  # what timm's own networks start from
+    torch.manual_seed(config.seed)  # what networks that are not ours start from
     network = model.build(config.model, classes, splits.mean, splits.std)
-    if not isinstance(config.model, Timm):
-        shapes = {name: array.shape for name, array in weights.read(network).items()}
-        weights.write(network, initial.of_run(config, shapes, splits))
+    weights.initialise(network, config, splits)
     if config.precision == "fp64":
         network.double()  # already here: Lightning copies the network for its average before it converts it
     if hardware.uses_gpu(config) and hardware.settings(config).devices > 1:

@@ -63,6 +63,7 @@ def _body(model: Model, classes: int) -> nn.Module:
             return _speednet(model, classes)
         case Timm():
             return _any_of_timm(model, classes)
+    raise UserError(f"model={model.name}: cifar/backends/lightning/model.py does not build it.")
 
 
 def _cnn(model: Cnn, classes: int) -> nn.Module:

@@ -3,10 +3,20 @@
 import numpy as np
 import torch
 
+from cifar import initial
 from cifar.backends import Weights
 from cifar.backends.lightning.model import Network
+from cifar.config import Config
+from cifar.data import Splits
 
 _COUNTERS = "num_batches_tracked"  # of batch norms, which do not use them
+
+
+def initialise(network: Network, config: Config, splits: Splits) -> None:
+    """Give one of our networks the weights that it starts from in every framework. Others keep their own."""
+    if isinstance(config.model, initial.OURS):
+        shapes = {name: array.shape for name, array in read(network).items()}
+        write(network, initial.of_run(config, shapes, splits))
 
 
 def read(network: Network) -> Weights:

@@ -1,10 +1,14 @@
+from typing import Literal
+
 import keras
 import numpy as np
 import pytest
 from settings import PARAMETERS
 
-from cifar import initial
-from cifar.backends.keras import hardware, model, weights
+from cifar import data, initial
+from cifar.backends.keras import hardware, model, module, weights
+from cifar.config import Network
+from cifar.errors import UserError
 
 MEAN, STD = (125, 123, 114), (63, 62, 67)
 
@@ -125,3 +129,33 @@ def test_in_bf16_pixels_are_normalised_in_float32(config):
     assert network.get_layer("normalise").output.dtype == "float32"
     assert network.get_layer("conv0_0").output.dtype == "bfloat16"
     assert {v.dtype for v in network.trainable_variables} == {"float32"}
+
+
+class Own(Network):
+    """A network of a user's."""
+
+    name: Literal["own"] = "own"
+
+
+def test_a_network_that_is_not_ours_keeps_its_own_first_weights_which_follow_the_seed(config, monkeypatch):
+    def own(*_):
+        pixels = keras.Input((32, 32, 3))
+        flat = keras.layers.GlobalAveragePooling2D()(pixels)
+        return keras.Model(pixels, keras.layers.Dense(10, name="fc", bias_initializer="ones")(flat))
+
+    monkeypatch.setattr(model, "build", own)
+    chosen = config("backend=keras", "data=digits", "model=cnn").model_copy(update={"model": Own()})
+    splits = data.load(chosen.data)
+    first, again, other = (
+        weights.read(module.build(chosen.model_copy(update={"seed": seed}), splits, steps=1).network)
+        for seed in (1, 1, 2)
+    )
+    assert (first["fc.bias"] == 1).all()
+    assert first["fc.weight"].std() > 0
+    np.testing.assert_array_equal(first["fc.weight"], again["fc.weight"])
+    assert (first["fc.weight"] != other["fc.weight"]).any()
+
+
+def test_a_network_without_a_builder_is_refused_in_words():
+    with pytest.raises(UserError, match=r"model=own: cifar/backends/keras/model\.py does not build it"):
+        model.build(Own(), 10, MEAN, STD)

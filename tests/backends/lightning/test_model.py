@@ -1,8 +1,13 @@
+from typing import Literal
+
 import pytest
 import torch
 from settings import PARAMETERS
+from torch import nn
 
-from cifar.backends.lightning import model
+from cifar import data
+from cifar.backends.lightning import model, weights
+from cifar.config import Network
 from cifar.errors import UserError
 
 
@@ -119,3 +124,40 @@ def test_a_transformer_of_timm_is_built_for_small_images(config):
 def test_what_timm_cannot_build_is_refused(config, overrides, message):
     with pytest.raises(UserError, match=message):
         model.build(config("model=timm", *overrides).model, 10, (0, 0, 0), (1, 1, 1))
+
+
+class Own(Network):
+    """A network of a user's."""
+
+    name: Literal["own"] = "own"
+
+
+class Tempered(nn.Module):
+    """With a parameter that no layer of ours has."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 10)
+        self.temperature = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        return self.fc(images.mean((2, 3))) * self.temperature
+
+
+def test_a_network_that_is_not_ours_keeps_its_own_first_weights(config):
+    chosen = config("data=digits", "model=cnn", "model.width=4")
+    splits, network = data.load(chosen.data), model.Network(Tempered(), (0, 0, 0), (1, 1, 1))
+    before = weights.read(network)
+    weights.initialise(network, chosen.model_copy(update={"model": Own()}), splits)
+    after = weights.read(network)
+    assert after["temperature"] == [1.0]
+    assert all((after[name] == before[name]).all() for name in before)
+    ours = model.build(chosen.model, 10, (0, 0, 0), (1, 1, 1))
+    before = weights.read(ours)
+    weights.initialise(ours, chosen, splits)
+    assert (weights.read(ours)["fc.weight"] != before["fc.weight"]).any()
+
+
+def test_a_network_without_a_builder_is_refused_in_words():
+    with pytest.raises(UserError, match=r"model=own: cifar/backends/lightning/model\.py does not build it"):
+        model.build(Own(), 10, (0, 0, 0), (1, 1, 1))

@@ -60,7 +60,7 @@ class _Parts(NamedTuple):
 def _divided(network: Network) -> _Parts:
     body: Any = network.body
     embeddings = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
-    last = body.get_classifier() if hasattr(body, "get_classifier") else body.fc
+    last = body.get_classifier() if hasattr(body, "get_classifier") else _last_layer(body)
     last = {id(p) for layer in (last if isinstance(last, tuple) else (last,)) for p in layer.parameters()}
     parts = _Parts([], [], [])
     for name, parameter in network.named_parameters():
@@ -71,6 +71,11 @@ def _divided(network: Network) -> _Parts:
         if parameter.requires_grad:
             part.append(parameter)
     return parts
+
+
+def _last_layer(body: torch.nn.Module) -> torch.nn.Module:
+    """The layer with weights that was added last, which is the classifier."""
+    return [module for module in body.modules() if next(module.parameters(recurse=False), None) is not None][-1]
 
 
 def _muon(optimizer: Muon, parts: _Parts, products: torch.dtype) -> torch.optim.Optimizer:

@@ -1,5 +1,8 @@
+from collections import OrderedDict
+
 import pytest
 import torch
+from torch import nn
 
 from cifar.backends.lightning import model, optimizer
 
@@ -43,6 +46,15 @@ def test_muon_gives_the_classifier_and_the_vectors_to_adamw(config):
     fallback = {id(p) for g in opt.param_groups if g.get("use_fallback") for p in g["params"]}
     for name, parameter in net.named_parameters():
         assert (id(parameter) in fallback) == (parameter.ndim == 1 or name.startswith("body.fc")), name
+
+
+def test_the_classifier_of_a_network_is_the_layer_that_was_added_last_whatever_its_name(config):
+    body = nn.Sequential(OrderedDict(stem=nn.Conv2d(3, 4, 3), act=nn.ReLU(), out=nn.Linear(4, 10), end=nn.Flatten()))
+    body.temperature = nn.Parameter(torch.ones(1))
+    opt = optimizer.build(config("optimizer=muon").optimizer, model.Network(body, (0, 0, 0), (1, 1, 1)), clipped=False)
+    matrices, heads, vectors = ([p.shape for p in group["params"]] for group in opt.param_groups)
+    assert (matrices, heads) == ([body.stem.weight.shape], [body.out.weight.shape])
+    assert sorted(vectors) == [(1,), (4,), (10,)]
 
 
 def test_muon_turns_a_gradient_into_a_nearly_orthogonal_step(config):

@@ -39,6 +39,11 @@ _OF_THE_CONFIG = {
 # TensorFlow's threads, and JAX's: they know of the cores that a process may run on, but of no quota and no share.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
 
+# How OpenMP's threads, which are PyTorch's, wait for each other. By default, GNU's library spins 300,000 times. 1,000
+# are as fast on a free machine, and at least twice as fast where another process needs a core, too; not to spin at all
+# costs some per cent on a free machine (benchmarks/waiting.py).
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
 # What W&B's agent or launcher tells the one run that it starts: all jobs of a sweep would write into this run.
 _OF_ONE_RUN = r"WANDB_(RUN_ID|SWEEP_ID|SWEEP_PARAM_PATH|LAUNCH)"
 
@@ -47,12 +52,12 @@ _OF_OTHER_RUNS = {r"WANDB_(RUN_ID|RESUME|FORK_FROM|RESUME_FROM|CONFIG_PATHS)": "
 
 # What can change the speed, or the last digits.
 RECORDED = (
-    "ATEN_CPU_CAPABILITY", "CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "CUDA_VISIBLE_DEVICES", "JAX_DISABLE_JIT",
-    "JAX_PLATFORMS", "KMP_AFFINITY", "KMP_BLOCKTIME", "LD_PRELOAD", "MALLOC_CONF", "MKL_CBWR", "MKL_NUM_THREADS",
-    "NPROC", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "ONEDNN_MAX_CPU_ISA", "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF", "TF_CUDNN_DETERMINISTIC", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE",
-    "XLA_FLAGS",
+    "ATEN_CPU_CAPABILITY", "CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "CUDA_VISIBLE_DEVICES", "GOMP_SPINCOUNT",
+    "JAX_DISABLE_JIT", "JAX_PLATFORMS", "KMP_AFFINITY", "KMP_BLOCKTIME", "LD_PRELOAD", "MALLOC_CONF", "MKL_CBWR",
+    "MKL_NUM_THREADS", "NPROC", "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_WAIT_POLICY", "ONEDNN_MAX_CPU_ISA",
+    "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "TF_CUDNN_DETERMINISTIC", "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS",
+    "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "XLA_FLAGS",
 )  # fmt: skip
 
 
@@ -92,6 +97,8 @@ def settle_framework() -> None:
         os.environ.setdefault(name, threads)
     if cores.count() < len(cores.usable()):  # else PyTorch's own choice is one per physical core
         os.environ.setdefault("OMP_NUM_THREADS", threads)
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def settle_job() -> None:

@@ -29,6 +29,7 @@ USERS = (
 )  # fmt: skip
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
 def run(code, cwd=None, **variables):
@@ -144,8 +145,8 @@ def test_files_are_utf8_and_the_console_shows_what_it_can_in_any_locale(tmp_path
 
 @pytest.fixture
 def unset(monkeypatch):
-    """No thread is counted yet."""
-    for name in ("OMP_NUM_THREADS", *THREADS):
+    """Nothing is said about threads yet."""
+    for name in ("OMP_NUM_THREADS", *THREADS, *WAITING):
         monkeypatch.setenv(name, "")  # so that what a test sets is undone
         monkeypatch.delenv(name)
 
@@ -198,3 +199,33 @@ def test_a_folder_for_sockets_is_the_given_one_if_it_is_short_enough(tmp_path, m
     assert environment.socket_folder(78) == "/tmp"
     with pytest.raises(UserError, match="TMPDIR"):
         environment.socket_folder(107)
+
+
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_spin_little_unless_a_user_says_otherwise(unset, monkeypatch, given):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    environment.settle_framework()
+    assert {name: os.environ[name] for name in WAITING if name in os.environ} == (given or {"GOMP_SPINCOUNT": "1000"})
+
+
+LOADED = """
+from cifar import backends
+from cifar.config import composed
+backends.load(composed("tracker=none").backend)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch for Linux comes with GNU's OpenMP")
+def test_the_way_to_wait_is_settled_before_the_library_is_loaded():
+    variables = {name: value for name, value in os.environ.items() if name not in WAITING}
+    command = [sys.executable, "-c", LOADED]
+    done = subprocess.run(
+        command,
+        env={**variables, "PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+    )
+    said = [line for line in done.stderr.splitlines() if "GOMP_SPINCOUNT" in line]
+    assert said
+    assert all("'1000'" in line for line in said), said

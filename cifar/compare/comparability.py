@@ -14,7 +14,7 @@ VERSIONS = ("python", "torch", "keras", "tensorflow", "jax")  # of what decides 
 def doubts(runs: Sequence[Run], grouping: Grouping) -> list[str]:
     """One sentence for each thing that a reader of the comparison has to know."""
     told = [*grouping.keys, *grouping.pooled]
-    found = [*_images(runs, told), *_protocol(runs, grouping, told), *_precision(runs, told)]
+    found = [*_images(runs, told), *_unknown_images(runs), *_protocol(runs, grouping, told), *_precision(runs, told)]
     found += [*_together(runs, grouping, told), *_code(runs), *_hardware(runs)]
     return [*found, *_unrecorded(runs)]
 
@@ -28,16 +28,29 @@ def origin(runs: Sequence[Run]) -> dict[str, list[str]]:
         "Precision": [str(run.result["precision"]) for run in runs if "precision" in run.result],
         "Versions": [f"{name} {v[name]}" for name in VERSIONS for v in versions if name in v],
         "Code": [str(start["code"]) for start in starts if "code" in start],
-        "Images": [run.fingerprint for run in runs if run.finished and run.fingerprint],
+        "Images": [_described(run) for run in runs if run.finished and run.fingerprint],
         "Trained": [str(start["time"])[:10] for start in starts if "time" in start],
     }
     return {name: list(dict.fromkeys(filter(None, values))) for name, values in found.items()}
+
+
+def _described(run: Run) -> str:
+    return f"{run.fingerprint} ({run.description or 'not known'})"
 
 
 def _images(runs: Sequence[Run], told: Sequence[str]) -> Iterable[str]:
     seen = Counter(run.fingerprint for run in runs if run.fingerprint)
     if len(seen) > 1 and (IMAGES in told or "data.name" not in told):
         yield f"The runs did not see the same images, so their accuracies do not compare: data {_counted(seen)}."
+
+
+def _unknown_images(runs: Sequence[Run]) -> Iterable[str]:
+    """Noise in the right layout trains, too."""
+    if seen := Counter(run.fingerprint for run in runs if run.fingerprint and run.description is None):
+        yield (
+            f"These images are not known to be the published ones or a copy that is known, so figures on them do not "
+            f"compare with others': data {_counted(seen)}."
+        )
 
 
 def _protocol(runs: Sequence[Run], grouping: Grouping, told: Sequence[str]) -> Iterable[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from cifar.config import NO_CHOICE, flat, upgraded
+from cifar.data.known import KNOWN
 from cifar.errors import UserError
 from cifar.metrics import Split
 from cifar.runs.folder import RunFolder
@@ -90,6 +91,13 @@ class Run:
         """Of the images; None if it was not recorded."""
         data = self.manifest.get("data")
         return self.result.get("data_fingerprint") or (data.get("fingerprint") if isinstance(data, dict) else None)
+
+    @property
+    def description(self) -> str | None:
+        """What images it saw; None: not known to be the published ones or a known copy."""
+        data = self.manifest.get("data")
+        recorded = data.get("description") if isinstance(data, dict) else None
+        return self.result.get("data_description") or recorded or KNOWN.get(str(self.fingerprint))
 
     def images(self, split: Split) -> int | None:
         """How many images the run's split had; None if it was not recorded."""

@@ -163,10 +163,10 @@ def _choices(group: dict[str, Any]) -> list[str]:
 
 
 def _seeds(report: Report, group: dict[str, Any]) -> str:
-    """`3`; `3 of 5` while not all are finished; `6 runs` if several of a seed are pooled."""
+    """`3`; `3 of 5` while not all are finished; `3 (6 runs)` if several of a seed are pooled."""
     counted, there = len(_counted(report, group)), len(group["runs"])
     count = str(counted) if counted == there else f"{counted} of {there}"
-    return f"{count} runs" if report["pooled"] else count
+    return f"{group['seeds']} ({count} runs)" if report["pooled"] else count
 
 
 def _counted(report: Report, group: dict[str, Any]) -> list[dict[str, Any]]:

@@ -43,7 +43,13 @@ def started(path: Path, config: dict[str, Any], state: str = "running", **facts:
         "hardware": {"host": "box", "cpu": "Ryzen", "cores": 8},
         "plan": {"device": f"CPU ({facts.get('cpu', 'Ryzen')}, 8 threads)", "precision": "fp32"},
     }
-    data = {"fingerprint": facts.get("fingerprint", "f00d"), "train": 45000, "validation": 5000, "test": 10000}
+    data = {
+        "fingerprint": facts.get("fingerprint", "f00d"),
+        "description": "made up",
+        "train": 45000,
+        "validation": 5000,
+        "test": 10000,
+    }
     starts = facts.get("starts") or [start]
     (path / "manifest.json").write_text(json.dumps({"data": data, "starts": starts}))
     status = {"state": state, "reason": facts.get("reason"), "time": facts.get("time", "2026-01-01T11:00:00+0000")}

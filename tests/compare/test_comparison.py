@@ -7,6 +7,7 @@ import scipy.stats
 from compare.folders import CLASSES, config, finished, name, predicted, started, study, trained
 
 from cifar.compare import comparison, tables
+from cifar.data.known import KNOWN
 from cifar.errors import UserError
 
 CONTRACT = {
@@ -418,6 +419,23 @@ def test_other_images_code_and_hardware_are_told(tmp_path):
     assert "beef (1 run)" in told
     assert "2 versions of the code" in told
     assert "CPU (Xeon, 8 threads)" in told
+
+
+@pytest.mark.parametrize("recorded", [{"data_description": None}, {}])
+def test_images_that_are_not_known_are_told(tmp_path, recorded):
+    for seed in range(2):
+        path = finished(tmp_path / f"noise{seed}", config("aug=none", seed=seed), 0.8, result=recorded)
+        manifest = json.loads((path / "manifest.json").read_text())
+        del manifest["data"]["description"]  # written by an older version
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    finished(tmp_path / "published", config("aug=none", seed=2), 0.8, fingerprint="beef",
+             result={"data_description": "the published files"})  # fmt: skip
+    finished(tmp_path / "copy", config("aug=none", seed=3), 0.8, fingerprint=next(iter(KNOWN)))
+    made = report(tmp_path)
+    (told,) = (warning for warning in made["warnings"] if "not known to be the published ones" in warning)
+    assert told.endswith("data f00d (2 runs).")
+    assert "f00d (not known)" in made["origin"]["Images"]
+    assert "beef (the published files)" in made["origin"]["Images"]
 
 
 def test_the_framework_is_no_hardware(tmp_path):

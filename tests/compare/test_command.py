@@ -81,8 +81,8 @@ def test_files_are_written_all_or_nothing(runs, tmp_path, monkeypatch):
     assert link.is_symlink()
     assert path.read_text() != before, "a link is written through, not replaced"
     before = path.read_text()
-    monkeypatch.setattr("cifar.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(UserError, match=r"cannot write .*report.html \(No space left on device\)"):
+    monkeypatch.setattr("cifar.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(UserError, match=r"cannot write .*report.html \(Input/output error\)"):
         compare(runs, "--html", path)
     assert path.read_text() == before
     assert {entry.name for entry in tmp_path.iterdir()} == {"runs", "report.html", "link.html"}

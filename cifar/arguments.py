@@ -105,7 +105,9 @@ def _check_choice(key: str, meant: Any, value: str, vocabulary: Vocabulary) -> N
     """Raises UserError if a group is set to what is no name, or is given another name without its values."""
     group, _, rest = key.partition(".")
     choices = vocabulary.groups.get(group, ())
-    if group == key and choices and not isinstance(meant, str | list | dict):
+    if group == key and choices and isinstance(meant, list):  # Hydra would lay one over the other
+        raise UserError(f"{key}={value}: choose one of {key}, or run each of them: -m {key}={value.strip('[]')}")
+    if group == key and choices and not isinstance(meant, str | dict):
         raise UserError(f"{key}={value}: one of the choices of {key} is needed: {', '.join(choices)}.")
     if rest == "name" and group != "aug" and meant in choices:  # a mixture's name is the user's
         raise UserError(f"{key}={value} would change the name alone: {group}={value} chooses all of it.")

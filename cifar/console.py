@@ -16,7 +16,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cifar import arguments, hints
 from cifar.config import PRIMARY, config_loader, dotted_keys, flat, keys_of, owners, vocabulary
-from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError, nearest
+from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +112,9 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
         group, _, given = error.missing_cfg_file.rpartition("/")
         allowed = ", ".join(sorted(error.options))
         timm = f" Any network of timm: model=timm/{given}." if group == "model" else ""
-        return f"{group}={given}: there is no such choice.{nearest(given, error.options)} Allowed: {allowed}.{timm}"
-    text = str(error).strip()
+        hint = hints.choice_meant(group, given, error.options)
+        return f"{group}={given}: there is no such choice.{hint} Allowed: {allowed}.{timm}"
+    text = "\n".join(line for line in str(error).strip().splitlines() if "https://hydra.cc" not in line)
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         text = f"{text}\n{error.__cause__}"
     if isinstance(error, MissingMandatoryValue):

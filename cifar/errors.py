@@ -42,5 +42,6 @@ class DeviceLost(RuntimeError):
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the allowed spelling closest to `given`, or nothing."""
-    close = difflib.get_close_matches(given, list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else ""
+    spelt = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(given.lower(), list(spelt), n=1, cutoff=0.6)
+    return f" Did you mean '{spelt[close[0]]}'?" if close else ""

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cifar.errors import nearest
+
 # What other programs call our keys.
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "learning_rate": ("lr",),
@@ -77,6 +79,25 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "n_jobs": ("hydra.launcher.n_jobs",),
 }
 
+# What other programs call our choices, as arguments of ours.
+CHOICES: dict[str, dict[str, str]] = {
+    "backend": {
+        "pytorch": "backend=lightning",
+        "torch": "backend=lightning",
+        "pl": "backend=lightning",
+        "tensorflow": "backend=keras",
+        "tf": "backend=keras",
+        "jax": "backend=keras backend.engine=jax",
+    },
+    "model": {
+        "vit": "model=vit_tiny",
+        "resnet": "model=resnet18",
+        "wrn": "model=wrn16_4",
+        "wideresnet": "model=wrn16_4",
+    },
+    "aug": {"default": "aug=basic", "randaugment": "aug=randaug", "trivialaugment": "aug=trivialaug"},
+}
+
 
 def did_you_mean(key: str, value: str | None, keys: Mapping[str, bool], groups: Mapping[str, Sequence[str]]) -> str:
     """` Did you mean optimizer.lr=0.1?`, or nothing. `keys`: those that the chosen config can have, and whether it has
@@ -84,6 +105,13 @@ def did_you_mean(key: str, value: str | None, keys: Mapping[str, bool], groups: 
     meant = nearest_keys(key, [*keys, "experiments"])
     lines = [_argument(one, value, keys, groups) for name in meant for one in _within(name, keys, groups)]
     return f" Did you mean {' or '.join(dict.fromkeys(lines))}?" if lines else ""
+
+
+def choice_meant(group: str, given: str, choices: Sequence[str]) -> str:
+    """` Did you mean backend=lightning?`, or nothing."""
+    if line := CHOICES.get(group, {}).get(given.lower().replace("-", "").replace("_", "")):
+        return f" Did you mean {line}?"
+    return nearest(given, choices)
 
 
 def nearest_keys(given: str, keys: Sequence[str]) -> list[str]:

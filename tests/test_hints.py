@@ -45,6 +45,8 @@ def said(*overrides):
         (["model.architecture=resnet34"], "only timm has this key: model=timm/resnet34."),
         (["model=resnet34"], "Any network of timm: model=timm/resnet34."),
         (["model=timm"], "model=timm/convnext_atto"),
+        (["backend=PyTorch"], "Did you mean backend=lightning?"),
+        (["optimizer=SGD"], "Did you mean 'sgd'?"),
         (["dataset=cifar100"], "Did you mean data=cifar100?"),
         (["experiment=quickstart"], "Did you mean experiments=quickstart?"),
         (["num_workers=2"], "Did you mean backend.workers=2?"),

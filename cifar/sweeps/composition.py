@@ -58,7 +58,14 @@ def _varied(loader: ConfigLoader, settings: DictConfig, given: Sequence[Override
 
 
 def composed(loader: ConfigLoader, sweeps: Sequence[Study]) -> tuple[dict[int, Config], Problems]:
-    """The config of each combination of overrides, by number from 1, and the mistakes in the others."""
+    """The config of each combination of overrides, by number from 1, and the mistakes in the others.
+
+    Raises UserError for an interval, which has no combinations."""
+    for override in (o for _, overrides in sweeps for o in overrides):
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise UserError(
+                f"{override.input_line}: an interval is for a search (hydra/sweeper=optuna); a sweep needs the values."
+            )
     combinations = [
         (settings, combination)
         for settings, overrides in sweeps

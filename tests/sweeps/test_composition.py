@@ -73,6 +73,11 @@ def test_a_key_that_only_some_of_them_have_is_refused_for_the_others(jobs):
         jobs("model=cnn,timm", "model.architecture=resnet34")
 
 
+def test_an_interval_is_for_a_search(jobs):
+    with pytest.raises(UserError, match=r"optimizer\.lr=interval\(0\.1,1\): an interval is for a search"):
+        jobs("optimizer.lr=interval(0.1,1)")
+
+
 def test_a_study_that_changes_a_choice_which_the_sweep_replaces_is_refused(jobs):
     with pytest.raises(UserError, match=r"job 2: experiments=study_repository sets optimizer\.weight_decay=0\.0 for"):
         jobs("experiments=study_repository", "optimizer=adamw,sgd")

@@ -16,3 +16,11 @@ def test_it_tells_the_figures_and_where_the_rest_is():
     for part in ("91.23%", "1.23%", "92.00% (best, epoch 7 of 8)", "308,394", "77.3 M", "3,072 MiB", "runs/main/x"):
         assert part in text
     assert "c 50.0%, d 70.0%, e 80.0%" in text, "the three hardest, a class without images left out"
+
+
+def test_images_that_are_not_known_are_told_and_only_these():
+    folder = RunFolder(Path("runs/main/x"))
+    unknown = RESULT | {"data_fingerprint": "f00d", "data_description": None}
+    assert "not known (fingerprint f00d): does not compare with other results" in summary(folder, unknown)
+    assert "not known" not in summary(folder, unknown | {"data_description": "the published files"})
+    assert "not known" not in summary(folder, RESULT), "of an earlier version, which did not record it"

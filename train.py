@@ -1,11 +1,13 @@
 """Compose the config of a run with Hydra, then run it."""
 
+import contextlib
 import os
 import sys
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from cifar import arguments, studies
@@ -38,6 +40,9 @@ def understood(given: list[str]) -> list[str]:
     overrides = arguments.understood(overrides, vocabulary())
     with config_loader() as loader:
         sweeps = sweeps or studies.sweeps(loader, PRIMARY, overrides)
+        if not sweeps:  # for --cfg as well, which never calls main; a study from --config-dir is not found here
+            with contextlib.suppress(MissingConfigException):
+                studies.check(loader, PRIMARY, overrides)
     return [*options, *(arguments.postponed(overrides) if sweeps else overrides)]
 
 

@@ -211,9 +211,8 @@ def running(folder: Path) -> list[Path]:
 
 
 def trained(run: Path) -> bool:
-    """Whether it has finished an epoch."""
-    metrics = run / "metrics.csv"
-    return metrics.exists() and len(metrics.read_text().splitlines()) > 1
+    """Whether it has finished an epoch, and can resume from there."""
+    return any((run / "checkpoints").glob("last.*"))
 
 
 def process(run: Path) -> psutil.Process:

@@ -112,7 +112,7 @@ def test_what_cannot_be_converted_is_refused(carried, config, tmp_path):
     folder = RunFolder(shutil.copytree(carried[0].path, tmp_path / "copy"))
     timm = folder.config.model_copy(update={"model": config("model=timm", "model.architecture=convnext_atto").model})
     (folder.path / "config.yaml").write_text(to_yaml(timm))
-    with pytest.raises(UserError, match="timm's networks are PyTorch's"):
+    with pytest.raises(UserError, match="model=timm: backend=keras cannot build it"):
         convert(folder, section(config, "backend=keras"))
     with pytest.raises(UserError, match="which have no folder"):
         convert(folder, section(config, "backend=keras"), tmp_path)

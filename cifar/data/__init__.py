@@ -147,7 +147,13 @@ def _arrays(config: Data) -> Arrays:
     if config.name == "digits":
         return digits.load()
     assert config.root
-    arrays = archives.load(config.name, config.root)
+    try:
+        arrays = archives.load(config.name, config.root)
+    except OSError as error:  # of what is there, but may not be read
+        raise UserError(
+            f"data.root={config.root} cannot be read: {error}. Make it readable, or name another folder with "
+            f"data.root=… or CIFAR_DATA_DIR."
+        ) from None
     _check_complete(config, len(arrays.train_labels), len(arrays.test_labels))
     return arrays
 

@@ -133,14 +133,15 @@ def _study(base: Sequence[Config], space: Mapping[str, "BaseDistribution"], seed
     import optuna
     from optuna.distributions import distribution_to_json
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     spaces = {key: distribution_to_json(distribution) for key, distribution in sorted(space.items())}
     described = json.dumps([[config.run_name for config in base], spaces, seed])
     name = hashlib.sha256(described.encode()).hexdigest()[:8]
     journal = Path(base[0].runs_dir).expanduser() / base[0].study / "optuna.log"
-    storage = JournalStorage(JournalFileBackend(str(journal)))
+    # Optuna's own choice of a lock needs symbolic links, which not every shared file system has.
+    storage = JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
     exists = name in optuna.get_all_study_names(storage)
     if exists and base[0].on_existing == "fail":
         raise UserError(f"this search exists (in {journal}), and on_existing=fail.")

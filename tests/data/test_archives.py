@@ -1,6 +1,7 @@
 """CIFAR folders and tarballs in the official layout, whole and damaged."""
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import http.server
@@ -472,3 +473,31 @@ def test_fewer_images_than_published_are_refused(tmp_path, official):
     official.write_folder(tmp_path)
     with pytest.raises(UserError, match="cifar10 has 50,000 and 10,000"):
         data.load(Data(name="cifar10", root=str(tmp_path), val_size=5000, train_size=None, split_seed=0))
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_words(tmp_path, official, config):
+    folder = official.write_folder(tmp_path)
+    (folder / "data_batch_3").unlink()
+    (folder / "data_batch_3").mkdir()
+    with pytest.raises(UserError, match=r"cannot be read: .*data_batch_3.*Make it readable"):
+        data.load(config(f"data.root={tmp_path}").data)
+
+
+def test_a_file_system_that_cannot_map_files_or_set_permissions_is_no_obstacle(tmp_path, official, monkeypatch):
+    official.write_folder(tmp_path)
+    load, real = np.load, archives.load("cifar10", str(tmp_path))
+    shutil.rmtree(tmp_path / "cifar10-npy")
+
+    def without_mapping(path, mmap_mode=None, **options):
+        if mmap_mode:
+            raise OSError(errno.ENODEV, "No such device")
+        return load(path, **options)
+
+    def without_permissions(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(np, "load", without_mapping)
+    monkeypatch.setattr(Path, "chmod", without_permissions)
+    for _ in range(2):  # parsed, then kept
+        np.testing.assert_array_equal(archives.load("cifar10", str(tmp_path)).train_images, real.train_images)
+    assert (tmp_path / "cifar10-npy" / "facts.json").exists()

@@ -44,3 +44,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, other):
         UserError, match=r"last\.ckpt cannot be read .*are not those of this network.*on_existing=rerun"
     ):
         checkpoints.check(path, other)
+
+
+def test_a_checkpoint_that_cannot_be_mapped_into_memory_is_read_without(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"epoch": 3}, path, _use_new_zipfile_serialization=False)  # PyTorch refuses to map this kind
+    assert checkpoints.read(path) == {"epoch": 3}

@@ -56,10 +56,11 @@ def apply(variant: str) -> None:
     """Put Keras's default in the place of ours, in this process."""
     import keras
 
-    from cifar.backends.keras import model, optimizer
+    from cifar.backends.keras import optimizer
+    from cifar.models.cnn import keras as cnn
 
     if variant == "batch_norm":
-        model._norm = lambda x, name: keras.layers.BatchNormalization(name=name)(x)
+        cnn.batch_norm = lambda x, name: keras.layers.BatchNormalization(name=name)(x)
     if variant == "decoupled_decay":
         optimizer.build = _keras_sgd  # type: ignore[assignment]
 

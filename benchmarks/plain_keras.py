@@ -14,10 +14,10 @@ import ours
 import tensorflow as tf
 from keras import layers
 
-from cifar import initial
 from cifar.backends.keras import hardware, model, weights
-from cifar.config import IMAGE_SIZE, Config
+from cifar.config import Config
 from cifar.data import Splits, Subset
+from cifar.schema import IMAGE_SIZE
 
 PADDING = 4
 EVALUATED = 500  # images at once
@@ -99,8 +99,7 @@ def _network(config: Config, splits: Splits) -> keras.Model:
     keras.backend.clear_session()
     hardware.configure(config)
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
-    shapes = {name: array.shape for name, array in weights.read(network).items()}
-    weights.write(network, initial.of_run(config, shapes, splits))
+    weights.initialise(network, config, splits)
     return network
 
 

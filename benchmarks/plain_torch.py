@@ -15,7 +15,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from cifar import initial
 from cifar.augment import Pipeline
 from cifar.backends import memory
 from cifar.backends.lightning import hardware, model, weights
@@ -181,8 +180,7 @@ def _start_workers_as_a_script_does() -> None:
 def _network(config: Config, splits: Splits) -> model.Network:
     """With the weights that our run starts from."""
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
-    shapes = {name: array.shape for name, array in weights.read(network).items()}
-    weights.write(network, initial.of_run(config, shapes, splits))
+    weights.initialise(network, config, splits)
     return network
 
 

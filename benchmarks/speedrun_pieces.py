@@ -28,9 +28,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar import backends, data, initial, isolation, views
+from cifar import backends, data, isolation, views
 from cifar.config import Config, composed
 from cifar.evaluation import evaluate
+from cifar.models import speednet
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 from cifar.tracking import NoTracker
@@ -56,9 +57,9 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 def trained(config: Config, without: str | None) -> tuple[float, float]:
     """Validation accuracy in one view and in six."""
     if without == "whitening":
-        initial.whitening = _random_filters
+        speednet.whitening = _random_filters
     if without == "identities":
-        initial._identity_first = lambda kernel: kernel
+        speednet._identity_first = lambda kernel: kernel
     backend, splits = backends.load(config.backend), data.load(config.data)
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))

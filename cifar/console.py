@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cifar import arguments, hints
-from cifar.config import PRIMARY, config_loader, dotted_keys, flat, keys_of, owners, vocabulary
+from cifar.config import PRIMARY, config_loader, dotted_keys, keys_of, owners, vocabulary
 from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError
+from cifar.schema import flat
 
 log = logging.getLogger(__name__)
 

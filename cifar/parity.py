@@ -13,7 +13,7 @@ import numpy as np
 
 from cifar import backends, data, isolation
 from cifar.backends import Weights
-from cifar.config import Config, SpeedNet
+from cifar.config import Config
 from cifar.data import CLASSES
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
@@ -26,11 +26,6 @@ OWN_CHOICES = (
     "epochs", "precision",
 )  # fmt: skip
 _EXACT = 1e-12
-# A SpeedNet's whitening makes outliers of sharp edges, and GELU leaves of these nothing but rounding: which of them a
-# max-pooling takes, and so where the gradient goes, is then another in each framework. (In noise there are none; there
-# it is exact too.)
-_BUT_FOR_TIES = 1e-3
-_RATES = ("lr", "bias_lr", "head_lr")
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]
     one, other = of_each(processes, configs, train)
     trained = {name: array.astype(np.float32) for name, array in one.weights.items()}
     networks = of_each(processes, configs, carry, trained)
-    allowed = _BUT_FOR_TIES if isinstance(configs[0].model, SpeedNet) else _EXACT
+    allowed = configs[0].model.parity_tolerance
     return [*_of_networks(trained, *networks), *of_trainings(one, other, allowed)]
 
 
@@ -109,7 +104,7 @@ def proof(config: Config) -> Config:
         "model": model | still,
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
         "optimizer": {
-            name: value * classes / config.batch_size if name in _RATES else value
+            name: value * classes / config.batch_size if name in config.optimizer.rates else value
             for name, value in config.optimizer.model_dump().items()
         },
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},

@@ -1,8 +1,51 @@
 """The learning rate of every step, as one table: both backends read it, so both train by the same numbers."""
 
-import numpy as np
+from typing import Annotated, Literal
 
-from cifar.config import Constant, Cosine, Linear, Schedule, Step
+import numpy as np
+from pydantic import Field, field_validator
+
+from cifar.schema import BelowOne, Choice, Fraction, InsideOne, Neutral
+
+
+class Cosine(Choice):
+    """Half a cosine from the highest learning rate down to final_ratio of it."""
+
+    name: Literal["cosine"]
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    final_ratio: Fraction
+
+
+class Linear(Choice):
+    """A straight line from the highest learning rate down to final_ratio of it."""
+
+    name: Literal["linear"]
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    final_ratio: Fraction
+
+
+class Step(Choice):
+    """Multiplied by `factor` at each milestone."""
+
+    name: Literal["step"]
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    milestones: Annotated[list[InsideOne], Field(min_length=1)] = Field(description="fractions of all steps")
+    factor: InsideOne
+
+    @field_validator("milestones")
+    @classmethod
+    def _in_order(cls, milestones: list[float]) -> list[float]:
+        return sorted(milestones)
+
+
+class Constant(Choice):
+    """The same learning rate after the warm-up."""
+
+    name: Literal["constant"]
+    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+
+
+Schedule = Annotated[Cosine | Linear | Step | Constant, Field(discriminator="name")]
 
 
 def learning_rates(schedule: Schedule, highest: float, steps: int) -> np.ndarray:

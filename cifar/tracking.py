@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from cifar import console, environment
-from cifar.config import Config, Wandb
+from cifar.config import Config
 from cifar.errors import UserError, nearest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row
+from cifar.trackers import Wandb
 
 log = logging.getLogger(__name__)
 

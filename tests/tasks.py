@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from cifar import backends, initial
+from cifar import backends
 
 CLASSES = 10
 MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
@@ -113,7 +113,7 @@ def _network(config):
 def perturbed(config, shapes):
     """Weights as at the start of training, and then some: no norm is silent, no running statistic is 0 or 1."""
     rng = np.random.default_rng(1)
-    arrays = initial.weights(config.model, shapes, seed=0)
+    arrays = config.model.drawn(shapes, seed=0)
     return {
         name: np.abs(array + 0.1 * rng.standard_normal(array.shape)).astype(np.float32)
         if name.endswith("running_var")

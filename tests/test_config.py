@@ -10,8 +10,9 @@ from pydantic import Field, create_model
 from settings import ROOT
 
 from cifar import config as schema
-from cifar.config import Neutral, composed, from_yaml, identity, to_yaml
+from cifar.config import composed, from_yaml, to_yaml
 from cifar.errors import UserError
+from cifar.schema import Neutral, identity
 
 FROZEN = Path(__file__).parent / "frozen"
 NAMES = yaml.safe_load((FROZEN / "names.yaml").read_text())

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from settings import BACKEND, ROOT, TINY
 
-from cifar import backends, data, experiment, initial, plots
+from cifar import backends, data, experiment, plots
 from cifar.config import composed
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
+from cifar.models.cnn import Cnn
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
 
@@ -356,7 +357,9 @@ def test_what_is_frozen_stays_as_it_is_and_the_rest_trains_on(tiny):
     for run in (one, two):
         experiment.run(run)
     after_one, after_two = weights(one), weights(two)
-    first = initial.of_run(two, {name: array.shape for name, array in after_two.items()}, data.load(two.data))
+    first = two.model.initial_weights(
+        {name: array.shape for name, array in after_two.items()}, two.seed, data.load(two.data)
+    )
     never, at_last = {"conv0_0.weight", "conv0_0.bias"}, {"norm1_1.bias"}
     for name in after_two:
         assert np.array_equal(after_one[name], first[name]) == (name in never), name
@@ -519,13 +522,13 @@ def test_a_loss_that_becomes_nan_ends_the_run_with_a_reason(tiny):
 
 def test_a_validation_loss_that_is_not_finite_ends_the_run_with_its_epoch(tiny, monkeypatch):
     """Training normalises by the batch, and does not see the running mean that is infinite."""
-    of_run = initial.of_run
+    drawn_by = Cnn.drawn
 
     def broken(*arguments):
-        drawn = of_run(*arguments)
+        drawn = drawn_by(*arguments)
         return drawn | {"norm2_1.running_mean": np.full_like(drawn["norm2_1.running_mean"], np.inf)}
 
-    monkeypatch.setattr(initial, "of_run", broken)
+    monkeypatch.setattr(Cnn, "drawn", broken)
     run = tiny("epochs=3", "evaluation.validate_every=2")
     with pytest.raises(TrainingDiverged, match=r"the validation loss became (nan|inf) in epoch 2\."):
         experiment.run(run)

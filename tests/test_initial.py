@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from cifar import initial
 from cifar.backends.lightning import model, weights
 from cifar.data import Splits, Subset
+from cifar.models.speednet import whitening
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small")
 
@@ -17,7 +17,7 @@ def test_weights_are_distributed_as_pytorch_and_timm_distribute_them(config, nam
     torch.manual_seed(0)
     chosen = config(f"model={name}").model
     theirs = weights.read(model.build(chosen, 10, (0, 0, 0), (1, 1, 1)))
-    ours = initial.weights(chosen, {k: v.shape for k, v in theirs.items()}, seed=0)
+    ours = chosen.drawn({k: v.shape for k, v in theirs.items()}, seed=0)
     for key, expected in theirs.items():
         found = ours[key]
         assert (found.shape, found.dtype) == (expected.shape, np.float32)
@@ -46,7 +46,7 @@ def test_whitened_patches_are_uncorrelated_and_of_one_variance():
     photograph = load_sample_images().images[0][: 13 * 32, : 20 * 32]
     images = np.ascontiguousarray(photograph.reshape(13, 32, 20, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3))
     splits = splits_of(images)
-    filters = initial.whitening(splits, size=2, epsilon=0.0)
+    filters = whitening(splits, size=2, epsilon=0.0)
     assert (filters.shape, filters.dtype) == ((24, 3, 2, 2), np.float32)
     np.testing.assert_array_equal(filters[12:], -filters[:12])
     normalised = ((images - np.array(splits.mean)) / np.array(splits.std)).transpose(0, 3, 1, 2)
@@ -61,12 +61,14 @@ def test_a_speednet_whitens_the_patches_of_its_training_images_and_of_no_others(
     whole = splits_of(images)
     half = dataclasses.replace(whole, train=dataclasses.replace(whole.train, indices=np.arange(4)))
     shapes = {"whiten.weight": (24, 3, 2, 2), "whiten.bias": (24,), "fc.weight": (10, 256)}
-    found = initial.of_run(chosen, shapes, half)
-    np.testing.assert_array_equal(found["whiten.weight"], initial.whitening(half, size=2))
-    assert not np.array_equal(found["whiten.weight"], initial.whitening(whole, size=2))
+    found = chosen.model.initial_weights(shapes, chosen.seed, half)
+    np.testing.assert_array_equal(found["whiten.weight"], whitening(half, size=2))
+    assert not np.array_equal(found["whiten.weight"], whitening(whole, size=2))
     images[4:] = 0
-    np.testing.assert_array_equal(found["whiten.weight"], initial.of_run(chosen, shapes, half)["whiten.weight"])
-    drawn = initial.weights(chosen.model, shapes, seed=3)
+    np.testing.assert_array_equal(
+        found["whiten.weight"], chosen.model.initial_weights(shapes, chosen.seed, half)["whiten.weight"]
+    )
+    drawn = chosen.model.drawn(shapes, seed=3)
     assert all(np.array_equal(found[name], drawn[name]) for name in ("whiten.bias", "fc.weight"))
 
 
@@ -75,13 +77,13 @@ def test_epsilon_keeps_directions_of_little_variance_small():
     noise = np.random.default_rng(0).integers(0, 2, (16, 32, 32, 1), np.uint8)
     stripes = np.broadcast_to(np.array([0, 250], np.uint8)[:, None], (16, 32, 16, 2, 1)).reshape(16, 32, 32, 1)
     splits = splits_of(np.broadcast_to(stripes + noise, (16, 32, 32, 3)))
-    lengths = [np.linalg.norm(initial.whitening(splits, 2, e).reshape(24, 12), axis=1).max() for e in (0.0, 0.01)]
+    lengths = [np.linalg.norm(whitening(splits, 2, e).reshape(24, 12), axis=1).max() for e in (0.0, 0.01)]
     assert lengths[0] > 100
     assert 9 < lengths[1] <= 10
 
 
 def test_whitening_takes_images_in_which_patches_cannot_differ():
-    filters = initial.whitening(
+    filters = whitening(
         splits_of(np.full((4, 32, 32, 3), 7, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None]), 2
     )
     assert np.isfinite(filters).all()
@@ -89,14 +91,14 @@ def test_whitening_takes_images_in_which_patches_cannot_differ():
 
 def test_speednets_convolutions_start_as_identities(config):
     chosen = config("model=speednet").model
-    kernel = initial.weights(chosen, {"stages.0.conv1.weight": (8, 3, 3, 3)}, seed=0)["stages.0.conv1.weight"]
+    kernel = chosen.drawn({"stages.0.conv1.weight": (8, 3, 3, 3)}, seed=0)["stages.0.conv1.weight"]
     torch_like = np.zeros((3, 3, 3, 3))
     torch_like[range(3), range(3), 1, 1] = 1
     np.testing.assert_array_equal(kernel[:3], torch_like)
     assert kernel[3:].std() > 0.05
-    head = initial.weights(chosen, {"fc.weight": (10, 256)}, seed=0)["fc.weight"]
+    head = chosen.drawn({"fc.weight": (10, 256)}, seed=0)["fc.weight"]
     assert abs(head.std() * 256 - 1) < 0.05
-    bias = initial.weights(chosen, {"whiten.weight": (24, 3, 2, 2), "whiten.bias": (24,)}, seed=0)["whiten.bias"]
+    bias = chosen.drawn({"whiten.weight": (24, 3, 2, 2), "whiten.bias": (24,)}, seed=0)["whiten.bias"]
     assert 0.1 < bias.std() < np.abs(bias).max() < 1 / np.sqrt(12), "as PyTorch's convolutions"
 
 
@@ -113,21 +115,20 @@ def test_speednets_convolutions_start_as_identities(config):
 )
 def test_a_parameter_of_ours_that_nobody_described_is_an_error(config, model, unknown):
     with pytest.raises(AssertionError, match=rf"does not say what {list(unknown)[-1]} of model={model} starts from"):
-        initial.weights(config(f"model={model}").model, unknown, seed=0)
+        config(f"model={model}").model.drawn(unknown, seed=0)
 
 
 def test_networks_that_are_not_ours_are_not_drawn(config):
     chosen = config("model=timm", "model.architecture=resnet18").model
-    with pytest.raises(AssertionError, match="model=timm draws its own weights"):
-        initial.weights(chosen, {"fc.weight": (10, 512)}, seed=0)
+    assert chosen.initial_weights({"fc.weight": (10, 512)}, seed=0, splits=None) is None
 
 
 def test_weights_depend_on_seed_and_name_alone(config):
     chosen = config("model=cnn").model
     shapes = {"conv0_0.weight": (8, 3, 3, 3), "conv0_1.weight": (8, 3, 3, 3)}
-    both = initial.weights(chosen, shapes, seed=3)
-    alone = initial.weights(chosen, {"conv0_1.weight": (8, 3, 3, 3)}, seed=3)
+    both = chosen.drawn(shapes, seed=3)
+    alone = chosen.drawn({"conv0_1.weight": (8, 3, 3, 3)}, seed=3)
     np.testing.assert_array_equal(both["conv0_1.weight"], alone["conv0_1.weight"])
     assert not np.array_equal(both["conv0_0.weight"], both["conv0_1.weight"])
-    other = initial.weights(chosen, shapes, seed=4)
+    other = chosen.drawn(shapes, seed=4)
     assert not np.array_equal(both["conv0_0.weight"], other["conv0_0.weight"])

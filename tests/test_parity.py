@@ -8,9 +8,10 @@ import pytest
 import tasks
 
 from cifar import isolation, parity
-from cifar.config import composed, flat
+from cifar.config import composed
 from cifar.data import archives, arrays
 from cifar.errors import UserError
+from cifar.schema import flat
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "speednet")
 FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.5")  # of 20 steps, 8 warm the average up

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from cifar.config import Constant, Cosine, Linear, Step
-from cifar.schedule import learning_rates
+from cifar.schedule import Constant, Cosine, Linear, Step, learning_rates
 
 LR = 0.3
 

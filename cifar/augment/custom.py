@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from cifar.augment.visit import Visit
-from cifar.config import IMAGE_SIZE
 from cifar.errors import UserError, nearest
+from cifar.schema import IMAGE_SIZE
 
 cv2.setNumThreads(0)  # 32 pixels are too few to share out
 

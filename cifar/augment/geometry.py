@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cifar.augment.visit import Visit
-from cifar.config import IMAGE_SIZE
+from cifar.schema import IMAGE_SIZE
 from cifar.streams import SIDES, generator
 
 

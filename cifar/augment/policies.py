@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from cifar.augment.visit import Visit
-from cifar.config import IMAGE_SIZE
+from cifar.schema import IMAGE_SIZE
 
 LEVELS = 31  # strengths 0..30
 

@@ -2,11 +2,10 @@
 
 import psutil
 
-from cifar.config import Cnn, Config, SpeedNet
+from cifar.config import Config
 from cifar.errors import UserError
 
 _COPIES = 3  # the weights, their gradients, and at least one running average of these
-_SIZE = {"cnn": "width", "speednet": "widths", "timm": "arguments"}  # the key that a network's size depends on
 
 
 def check(config: Config, parameters: int | None, available: int | None = None) -> None:
@@ -15,14 +14,9 @@ def check(config: Config, parameters: int | None, available: int | None = None) 
     available = available or psutil.virtual_memory().total
     needed = (parameters or 0) * _COPIES * (8 if config.precision == "fp64" else 4)
     if needed > available:
-        key = _SIZE.get(config.model.name, "name")
+        key = config.model.size_key
         raise UserError(
             f"model.{key}={getattr(config.model, key)}: the network would have {parameters:,} parameters. To train it "
             f"takes at least {needed / 2**30:,.0f} GiB of memory; there are {available / 2**30:,.0f} GiB. Choose a "
             f"smaller model."
         )
-
-
-def parameters(config: Config, classes: int) -> int | None:
-    """How many a network of free width has, by arithmetic; None: the network has a name that says its size."""
-    return config.model.parameters(classes) if isinstance(config.model, Cnn | SpeedNet) else None

@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
-from cifar.config import NO_CHOICE, flat, upgraded
+from cifar.config import NO_CHOICE, upgraded
 from cifar.data.known import KNOWN
 from cifar.errors import UserError
 from cifar.metrics import Split
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
+from cifar.schema import flat
 
 # libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

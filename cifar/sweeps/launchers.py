@@ -14,8 +14,8 @@ from joblib import Parallel, delayed
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cifar import cores
-from cifar.config import Section
 from cifar.errors import UserError
+from cifar.schema import Section
 from cifar.sweeps import clusters
 from cifar.sweeps.job import CORES
 from cifar.sweeps.plan import Job

@@ -5,8 +5,8 @@ from compare.folders import config
 
 from cifar.compare import groups
 from cifar.compare.gather import Run, _is_no_choice
-from cifar.config import flat
 from cifar.errors import UserError
+from cifar.schema import flat
 
 
 def run(*overrides, **values):

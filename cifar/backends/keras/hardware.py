@@ -25,7 +25,7 @@ def plan(config: Config, classes: int) -> Plan:
             "installed with their CUDA libraries); use backend.device=auto or cpu."
         )
     configure(config)
-    capacity.check(config, capacity.parameters(config, classes))
+    capacity.check(config, config.model.parameters(classes))
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores.threads()} threads)"

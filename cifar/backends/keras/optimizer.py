@@ -9,7 +9,11 @@ import numpy as np
 from keras import ops
 
 from cifar.backends.keras.weights import name_of
-from cifar.config import AdamW, Muon, MuonSgd, Optimizer, Sgd
+from cifar.optimizers import Optimizer
+from cifar.optimizers.adamw import AdamW
+from cifar.optimizers.muon import Muon
+from cifar.optimizers.muon_sgd import MuonSgd
+from cifar.optimizers.sgd import Sgd
 
 Tensor = Any  # of whichever engine
 State = tuple[keras.Variable, ...]  # what a rule remembers of a parameter

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from cifar import initial
 from cifar.backends import Weights
 from cifar.config import Config
 from cifar.data import Splits
@@ -23,10 +22,11 @@ def name_of(variable: keras.Variable) -> str:
 
 
 def initialise(network: keras.Model, config: Config, splits: Splits) -> None:
-    """Give one of our networks the weights that it starts from in every framework. Others keep their own."""
-    if isinstance(config.model, initial.OURS):
-        shapes = {name: array.shape for name, array in read(network).items()}
-        write(network, initial.of_run(config, shapes, splits))
+    """Give the network the weights that its choice makes, the same in every framework; else it keeps its own."""
+    shapes = {name: array.shape for name, array in read(network).items()}
+    arrays = config.model.initial_weights(shapes, config.seed, splits)
+    if arrays is not None:
+        write(network, arrays)
 
 
 def read(network: keras.Model) -> Weights:

@@ -6,9 +6,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from cifar import cores, freezing
 from cifar.backends import Plan, capacity
 from cifar.backends.lightning import model
-from cifar.config import IMAGE_SIZE, Config, Lightning
+from cifar.config import Config, Lightning
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.runs.manifest import cpu_name
+from cifar.schema import IMAGE_SIZE
 
 MAX_WORKERS = 8
 
@@ -19,7 +20,7 @@ def plan(config: Config, classes: int) -> Plan:
     backend = settings(config)
     _check_devices(backend, gpu)
     memory = torch.cuda.mem_get_info()[1] if gpu else None
-    capacity.check(config, capacity.parameters(config, classes), memory)
+    capacity.check(config, config.model.parameters(classes), memory)
     with torch.device("meta"):  # shapes only
         network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     capacity.check(config, sum(p.numel() for p in network.parameters()), memory)

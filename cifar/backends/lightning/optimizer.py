@@ -11,7 +11,11 @@ import torch
 from timm.optim import muon
 
 from cifar.backends.lightning.model import Network
-from cifar.config import AdamW, Muon, MuonSgd, Optimizer, Sgd
+from cifar.optimizers import Optimizer
+from cifar.optimizers.adamw import AdamW
+from cifar.optimizers.muon import Muon
+from cifar.optimizers.muon_sgd import MuonSgd
+from cifar.optimizers.sgd import Sgd
 
 # Of Newton-Schulz in the speed records: steeper at zero than converging, so that three steps are enough.
 _STEEP = [(3.4445, -4.7750, 2.0315)]

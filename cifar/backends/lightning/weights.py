@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from cifar import initial
 from cifar.backends import Weights
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
@@ -13,10 +12,11 @@ _COUNTERS = "num_batches_tracked"  # of batch norms, which do not use them
 
 
 def initialise(network: Network, config: Config, splits: Splits) -> None:
-    """Give one of our networks the weights that it starts from in every framework. Others keep their own."""
-    if isinstance(config.model, initial.OURS):
-        shapes = {name: array.shape for name, array in read(network).items()}
-        write(network, initial.of_run(config, shapes, splits))
+    """Give the network the weights that its choice makes, the same in every framework; else it keeps its own."""
+    shapes = {name: array.shape for name, array in read(network).items()}
+    arrays = config.model.initial_weights(shapes, config.seed, splits)
+    if arrays is not None:
+        write(network, arrays)
 
 
 def read(network: Network) -> Weights:

@@ -3,7 +3,6 @@ import re
 import keras
 import pytest
 
-from cifar.backends import capacity
 from cifar.backends.keras import hardware
 from cifar.errors import UserError
 
@@ -109,4 +108,4 @@ def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(config, ov
 @pytest.mark.parametrize("model", ["cnn", "speednet", "speednet model.depth=3"])
 def test_the_arithmetic_of_a_networks_size_is_right(config, model):
     made = config("backend=keras", "backend.device=cpu", *f"model={model}".split())
-    assert capacity.parameters(made, 100) == hardware.plan(made, 100).parameters
+    assert made.model.parameters(100) == hardware.plan(made, 100).parameters

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from settings import PARAMETERS
 
-from cifar import data, initial
+from cifar import data
 from cifar.backends.keras import hardware, model, module, weights
 from cifar.config import Network
 from cifar.errors import UserError
@@ -17,7 +17,7 @@ def build(config, name, mean=MEAN, std=STD, **overrides):
     chosen = config("backend=keras", f"model={name}", *(f"model.{k}={v}" for k, v in overrides.items())).model
     network = model.build(chosen, 10, mean, std)
     shapes = {key: array.shape for key, array in weights.read(network).items()}
-    weights.write(network, initial.weights(chosen, shapes, seed=0))
+    weights.write(network, chosen.drawn(shapes, seed=0))
     return network
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from settings import SMALL
 
-from cifar import initial, schedule
+from cifar import schedule
 from cifar.backends.keras import module, weights
 
 STILL = ("model.dropout=[0,0,0]", "optimizer.lr=0.01")
@@ -23,7 +23,7 @@ def test_a_classifier_starts_from_the_weights_and_the_rates_that_all_backends_sh
     classifier, batch = build("seed=3", "model.dropout=[0.5,0.5,0.5]", "schedule.warmup=0.5")
     arrays = weights.read(classifier.network)
     chosen = config(*SMALL, *STILL, "schedule.warmup=0.5")
-    expected = initial.weights(chosen.model, {name: array.shape for name, array in arrays.items()}, 3)
+    expected = chosen.model.drawn({name: array.shape for name, array in arrays.items()}, 3)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
     table = schedule.learning_rates(chosen.schedule, 0.01, 2 * 2)

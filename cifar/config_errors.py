@@ -1,0 +1,51 @@
+"""Validation errors in the words of the config."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from cifar import hints
+from cifar.schema import Section, keys_of, names, sections
+
+_VARIANTS = ("model", "optimizer", "schedule", "backend", "tracker")
+
+
+def explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]) -> str:
+    """One of pydantic's errors about `values`. `schema`: what they are to be; `groups`: the choices of each."""
+    location, variant = [str(part) for part in error["loc"]], None
+    if len(location) > 1 and location[0] in _VARIANTS:
+        variant = location.pop(1)  # which pydantic chose by name
+    key, kind, given = ".".join(location), error["type"], error["input"]
+    if kind == "extra_forbidden":
+        allowed = _allowed(schema, location[:-1], variant)
+        value = None if isinstance(given, dict) else as_yaml(given)
+        hint = hints.did_you_mean(key, value, keys_of(values, schema), groups)
+        return f"{key}: there is no such key.{hint} Allowed: {', '.join(allowed)}."
+    if kind == "missing":
+        return f"{key}: is missing."
+    if kind.startswith("union_tag"):
+        names = error["ctx"].get("expected_tags", "one with a name")
+        return f"{key}: unknown kind {error['ctx'].get('tag', given)!r}. Allowed: {names}."
+    if kind == "value_error":
+        return f"{key + ': ' if key else ''}{error['ctx']['error']}"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        inside = hints.of_its_own(key, given, keys_of(values, schema))
+        return f"{key}={as_yaml(given)}: this is a section; set what is in it: {inside}"
+    return f"{key}={as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}.{hints.quoting(kind, key, given)}"
+
+
+def _allowed(schema: type[BaseModel], parents: list[str], variant: str | None) -> list[str]:
+    """The keys that may stand in the section that `parents` leads to."""
+    found: list[type[BaseModel]] = [schema]
+    for parent in parents:
+        found = [part for s in found for part in sections(s.model_fields[parent].annotation)]
+        if variant is not None and parent in _VARIANTS:
+            found = [s for s in found if variant in names(s)]
+    return sorted({name for section in found for name in section.model_fields})
+
+
+def as_yaml(value: Any) -> str:
+    """As the user wrote it: `null` and `true`, not Python's spelling."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,30 @@
+"""Any network of timm."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from cifar.models.choice import ModelChoice, Shapes
+from cifar.schema import Neutral
+
+if TYPE_CHECKING:
+    from cifar.data import Splits
+
+
+class Timm(ModelChoice):
+    """Any network of timm."""
+
+    backends = ("lightning",)
+    size_key = "arguments"
+
+    name: Literal["timm"]
+    architecture: Annotated[str, Field(min_length=1)] = Field(description="a name from timm.list_models()")
+    arguments: Annotated[dict[str, Any], Neutral({})] = Field(description="further arguments of timm.create_model")
+
+    @property
+    def label(self) -> str:
+        return re.sub(r"[^A-Za-z0-9._-]", "_", self.architecture)
+
+    def initial_weights(self, shapes: Shapes, seed: int, splits: "Splits") -> None:
+        """timm's own, from PyTorch's random state."""

@@ -1,0 +1,12 @@
+"""The optimizers: each in a folder of its own, which holds all that is known of it. This is the list of them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cifar.optimizers.adamw import AdamW
+from cifar.optimizers.muon import Muon
+from cifar.optimizers.muon_sgd import MuonSgd
+from cifar.optimizers.sgd import Sgd
+
+Optimizer = Annotated[Sgd | AdamW | Muon | MuonSgd, Field(discriminator="name")]

@@ -1,0 +1,18 @@
+"""What the optimizers have in common."""
+
+from typing import ClassVar
+
+from pydantic import PositiveFloat
+
+from cifar.schema import Choice
+
+
+class OptimizerChoice(Choice):
+    """An update rule."""
+
+    rates: ClassVar[tuple[str, ...]] = ("lr",)  # the options that are learning rates
+    lr: PositiveFloat
+
+    def without_effect(self) -> str | None:
+        """An option that is set and would be ignored, in a sentence; None if there is none."""
+        return None

@@ -68,7 +68,7 @@ def apply(variant: str) -> None:
 def _keras_sgd(settings: Any, network: Any, rates: np.ndarray, clip_norm: None) -> Any:  # noqa: ARG001
     import keras
 
-    from cifar.backends.keras.optimizer import StepTable
+    from cifar.optimizers.update.keras import StepTable
 
     table = StepTable(rates)
     chosen = keras.optimizers.SGD(table, settings.momentum, settings.nesterov, weight_decay=settings.weight_decay)

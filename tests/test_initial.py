@@ -114,7 +114,7 @@ def test_speednets_convolutions_start_as_identities(config):
     ],
 )
 def test_a_parameter_of_ours_that_nobody_described_is_an_error(config, model, unknown):
-    with pytest.raises(AssertionError, match=rf"does not say what {list(unknown)[-1]} of model={model} starts from"):
+    with pytest.raises(AssertionError, match=rf"model={model} does not say what {list(unknown)[-1]} starts from"):
         config(f"model={model}").model.drawn(unknown, seed=0)
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from cifar.schema import Choice
 
@@ -12,6 +12,7 @@ class OptimizerChoice(Choice):
 
     rates: ClassVar[tuple[str, ...]] = ("lr",)  # the options that are learning rates
     lr: PositiveFloat
+    weight_decay: NonNegativeFloat
 
     def without_effect(self) -> str | None:
         """An option that is set and would be ignored, in a sentence; None if there is none."""

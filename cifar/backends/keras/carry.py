@@ -11,6 +11,7 @@ def take(config: Config, splits: Splits, folder: RunFolder, last: bool = False) 
     """Weights and running statistics of the best (or last) checkpoint: averaged, if the run averages its weights."""
     hardware.configure(config)
     if not last:
+        config.model.module("keras")  # registers its layers with Keras
         return weights.read(checkpoints.load_network(folder.checkpoints / checkpoints.BEST))
     classifier = module.build(config, splits, steps=1)  # the rates do not matter
     checkpoints.restore(folder.checkpoints / checkpoints.LAST, classifier.state)

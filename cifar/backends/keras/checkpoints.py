@@ -63,7 +63,7 @@ def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
 
 
 def save_network(path: Path, network: keras.Model) -> None:
-    """As a .keras file, which Keras reads without our code (vision transformers need `cifar.backends.keras.model`)."""
+    """As a .keras file, which Keras reads without our code (vision transformers need `cifar.models.vit.keras`)."""
     with files.replaced(path) as temporary:
         network.save(temporary)
 

@@ -13,6 +13,7 @@ from cifar import averaging, freezing
 from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
 from cifar.data import Splits
+from cifar.optimizers.update.keras import StepTable
 from cifar.schedule import learning_rates
 
 Tensor = Any  # of whichever engine
@@ -38,7 +39,7 @@ class Classifier(keras.Model):
         self.averages: list[keras.Variable] = []
         if config.ema_decay is not None:
             self.averages = [self._average_of(v) for v in network.weights]
-            self._shares = optimizer.StepTable(averaging.shares(config.ema_decay, len(learning_rates)))
+            self._shares = StepTable(averaging.shares(config.ema_decay, len(learning_rates)))
         self.compile(
             optimizer=optimizer.build(config.optimizer, network, learning_rates, config.clip_norm),
             jit_compile=jit,

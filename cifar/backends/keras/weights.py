@@ -6,19 +6,10 @@ import numpy as np
 from cifar.backends import Weights
 from cifar.config import Config
 from cifar.data import Splits
+from cifar.models.layers.keras import name_of
 
-_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
-          "moving_variance": "running_var"}  # fmt: skip
 _TO_PYTORCH = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a convolution's and of a linear layer's kernel; others stay
 _FROM_PYTORCH = {4: (2, 3, 1, 0), 2: (1, 0)}
-
-
-def name_of(variable: keras.Variable) -> str:
-    """What PyTorch calls the variable: `conv1/kernel` is `conv1.weight`, `tokens/pos_embed` is `pos_embed`."""
-    *_, layer, kind = variable.path.split("/")
-    if kind in ("cls_token", "pos_embed"):
-        return kind
-    return f"{layer}.{_NAMES.get(kind, kind)}"
 
 
 def initialise(network: keras.Model, config: Config, splits: Splits) -> None:

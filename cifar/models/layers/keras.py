@@ -3,11 +3,14 @@
 import math
 from typing import Any
 
+import keras
 from keras import layers, ops
 
 Tensor = Any  # of whichever engine
 
 
+_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+          "moving_variance": "running_var"}  # fmt: skip
 EMPTY = {"kernel_initializer": "zeros"}  # the weights come from the model's choice or from a file
 
 
@@ -53,3 +56,11 @@ def dropout(x: Tensor, name: str, rate: float) -> Tensor:
 def drop_path(x: Tensor, name: str, rate: float) -> Tensor:
     """Stochastic depth: the whole branch, image by image."""
     return layers.Dropout(rate, noise_shape=(None, *(1,) * (len(x.shape) - 1)), name=name)(x) if rate else x
+
+
+def name_of(variable: keras.Variable) -> str:
+    """What PyTorch calls the variable: `conv1/kernel` is `conv1.weight`, `tokens/pos_embed` is `pos_embed`."""
+    *_, layer, kind = variable.path.split("/")
+    if kind in ("cls_token", "pos_embed"):
+        return kind
+    return f"{layer}.{_NAMES.get(kind, kind)}"

@@ -4,6 +4,9 @@ import pytest
 from keras import layers
 
 from cifar.backends.keras import hardware, model, optimizer, weights
+from cifar.models.vit.keras import Tokens
+from cifar.optimizers.muon import keras as muon
+from cifar.optimizers.update.keras import StepTable, orthogonalised
 
 RATES = np.array([0.1, 0.05, 1 / 3])
 DECAYED = {"patch_embed.proj.weight", "fc1.weight", "head.weight"}
@@ -15,7 +18,7 @@ def problem():
     pixels = keras.Input((4, 4, 2))
     x = layers.Conv2D(4, 2, 2, name="patch_embed.proj")(pixels)
     x = layers.BatchNormalization(name="bn")(x)
-    x = model.Tokens(name="tokens")(layers.Reshape((4, 4))(x))
+    x = Tokens(name="tokens")(layers.Reshape((4, 4))(x))
     x = layers.Dense(6, name="fc1")(layers.LayerNormalization(name="norm")(x))
     network = keras.Model(pixels, layers.Dense(5, name="head")(x[:, 0]))
     rng = np.random.default_rng(0)
@@ -210,9 +213,7 @@ def test_muon_takes_every_matrix_of_a_network_but_the_classifier(config):
 def test_newton_schulz_leaves_singular_values_near_one(config, shape, precision, dtype):
     hardware.configure(config("backend=keras", f"precision={precision}"))
     matrix = 1e-3 * np.random.default_rng(0).standard_normal(shape)
-    orthogonal = optimizer.orthogonalised(
-        keras.ops.convert_to_tensor(matrix, dtype=keras.config.floatx()), optimizer._CONVERGING
-    )
+    orthogonal = orthogonalised(keras.ops.convert_to_tensor(matrix, dtype=keras.config.floatx()), muon._CONVERGING)
     assert orthogonal.dtype == dtype
     singular = np.linalg.svd(np.array(keras.ops.cast(orthogonal, "float64")), compute_uv=False)
     assert 0.8 < singular.min() < singular.max() < 1.2
@@ -236,7 +237,7 @@ def test_every_step_has_the_learning_rate_of_the_table(config, precision, dtype)
 
 def test_the_table_itself_is_read_to_the_last_digit(config, float64):
     rates = np.random.default_rng(0).random(1000)
-    table = optimizer.StepTable(rates)
+    table = StepTable(rates)
     assert [float(table(keras.ops.convert_to_tensor(i))) for i in (0, 1, 500, 999, 1000)] == [
         *rates[[0, 1, 500, 999, 999]]
     ]

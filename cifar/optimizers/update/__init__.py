@@ -1,0 +1,1 @@
+"""What the update rules have in common, in each framework."""

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar import backends, data, isolation, views
+from cifar import backends, data, isolation, tta
 from cifar.config import Config, composed
 from cifar.evaluation import evaluate
 from cifar.models import speednet
@@ -69,7 +69,7 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
         validation = splits.validation
         labels = np.asarray(validation.labels[validation.indices])
         predict = partial(backend.predict, config, splits, folder)
-        six, one = views.averaged(predict, validation.images[validation.indices], config.evaluation)
+        six, one = tta.averaged(predict, validation.images[validation.indices], config.evaluation)
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 
 

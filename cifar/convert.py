@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cifar import backends, data, isolation, views
+from cifar import backends, data, isolation, tta
 from cifar.backends import Weights
 from cifar.config import Backend, Config, from_yaml, to_yaml
 from cifar.errors import UserError
@@ -106,7 +106,7 @@ def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, Logits]:
 
 def _logits(backend: backends.Backend, config: Config, splits: data.Splits, folder: RunFolder) -> Logits:
     predict = functools.partial(backend.predict, config, splits, folder)
-    return views.averaged(predict, splits.test.images, config.evaluation)
+    return tta.averaged(predict, splits.test.images, config.evaluation)
 
 
 def _finish(

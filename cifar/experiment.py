@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, files, signals, tracking, views
+from cifar import backends, console, data, files, signals, tracking, tta
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
@@ -242,7 +242,7 @@ def _test(backend: Backend, config: Config, splits: Splits, folder: RunFolder) -
     """(what a result says of the test, logits) of the best checkpoint."""
     started = time.perf_counter()
     predict = functools.partial(backend.predict, config, splits, folder)
-    logits, one_view = views.averaged(predict, splits.test.images, config.evaluation)
+    logits, one_view = tta.averaged(predict, splits.test.images, config.evaluation)
     seconds = time.perf_counter() - started
     check_finite(logits, int(best_epoch(read_metrics(folder.metrics))["epoch"]))
     labels = np.asarray(splits.test.labels)

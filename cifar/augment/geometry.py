@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from cifar.augment.visit import Visit
+from cifar.rng import SIDES, generator
 from cifar.schema import IMAGE_SIZE
-from cifar.streams import SIDES, generator
 
 
 class Crop:

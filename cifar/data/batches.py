@@ -7,7 +7,7 @@ import numpy as np
 from cifar.augment import Pipeline
 from cifar.augment.visit import Visit
 from cifar.data import Subset
-from cifar.streams import AUGMENTATION, ORDER, generator
+from cifar.rng import AUGMENTATION, ORDER, generator
 
 
 class TrainingBatches:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cifar.rng import WEIGHTS, generator
 from cifar.schema import Choice
-from cifar.streams import WEIGHTS, generator
 
 if TYPE_CHECKING:
     from cifar.data import Splits

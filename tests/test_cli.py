@@ -1,3 +1,4 @@
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -5,28 +6,27 @@ from pathlib import Path
 import pytest
 from settings import ROOT
 
+from cifar import cli
+
 CIFAR = Path(sys.executable).parent / "cifar"
 
 
-def test_augmentations_draws_every_policy(cifar_here, tmp_path):
-    done = cifar_here("augmentations", "--data", "digits", "--out", "all.png")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "all.png\n"
-    assert (tmp_path / "all.png").stat().st_size > 50_000
+def test_every_file_of_commands_that_adds_one_is_listed():
+    files = (ROOT / "cifar/commands").glob("*.py")
+    adding = {path.stem for path in files if "\ndef add(" in path.read_text(encoding="utf-8")}
+    assert adding == {command.__name__.rpartition(".")[2] for command in cli.COMMANDS}
 
 
-def test_curves_of_runs_that_share_a_name(cifar_here, tmp_path):
-    header = "epoch,train/loss,train/acc,val/loss,val/acc,lr,images_per_second,seconds\n"
-    for study in ("one", "other"):
-        (tmp_path / study / "run").mkdir(parents=True)
-        (tmp_path / study / "run/metrics.csv").write_text(
-            header + "1,1,0.5,1,0.5,0.1,100,1\n2,0.5,0.7,0.6,0.6,0.1,100,1\n"
-        )
-    done = cifar_here("curves", "one/run", "other/run", "--out", "both.png")
-    assert (done.returncode, done.stdout) == (0, "both.png\n"), done.stderr
-    refused = cifar_here("curves", "one", "other/run")
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("error: no epochs are recorded in ")
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.__name__)
+def test_a_command_has_the_name_of_its_file_a_help_text_and_its_own_run(command, capsys):
+    parser = argparse.ArgumentParser(prog="cifar")
+    commands = parser.add_subparsers()
+    command.add(commands)
+    name = command.__name__.rpartition(".")[2]
+    assert list(commands.choices) == [name]
+    assert commands.choices[name].get_default("run") is command.run
+    (listed,) = commands._choices_actions
+    assert len(listed.help) > 20
 
 
 def test_a_mistake_is_one_message():

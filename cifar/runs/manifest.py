@@ -50,7 +50,8 @@ def code_version() -> str:
     """Eight digits that change with the source of this package, but for what only looks at runs."""
     digest = hashlib.sha256()
     package = ROOT / "cifar"
-    for path in sorted({*package.rglob("*.py")} - {*package.glob("compare/*.py"), *package.glob("sweeps/*.py")}):
+    looking = {path for part in ("commands", "compare", "sweeps") for path in package.glob(f"{part}/*.py")}
+    for path in sorted({*package.rglob("*.py")} - looking):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:8]
 

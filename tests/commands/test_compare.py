@@ -7,7 +7,7 @@ import pytest
 from compare.folders import study
 from settings import ROOT
 
-from cifar.compare import command
+from cifar.commands import compare as command
 from cifar.errors import UserError
 
 
@@ -108,6 +108,6 @@ def test_mistakes_are_told(runs, tmp_path):
 
 
 def test_the_command_line_knows_it_without_loading_it():
-    program = "import sys, cifar.compare.command; print(*sys.modules)"
+    program = "import sys, cifar.commands.compare; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"numpy", "scipy", "yaml"} & set(done.stdout.split())

@@ -1,0 +1,27 @@
+"""`cifar parity`: a proof that a config is the same experiment in both frameworks."""
+
+import argparse
+import sys
+from typing import Any
+
+from cifar.config import composed
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand to argparse's subparsers."""
+    command = commands.add_parser("parity", help="prove that a config is the same experiment in both frameworks")
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as train.py takes them: model=resnet18 …")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Exit status 1 if anything differs by more than rounding. Raises UserError."""
+    from cifar import parity
+
+    parity.refuse_own_choices(arguments.overrides)
+    one = composed(*arguments.overrides, "backend=lightning")
+    other = composed(*arguments.overrides, "backend=keras")
+    print(f"{one.run_name.rpartition('-')[0]} against {other.backend.label}, {parity.STEPS} steps each", flush=True)
+    findings = parity.check(one, other)
+    print(parity.table(findings))
+    sys.exit(not all(finding.equal for finding in findings))

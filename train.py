@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cifar import arguments, studies
 from cifar.config import PRIMARY, config_loader, vocabulary
-from cifar.console import reported
+from cifar.mistakes import reported
 
 
 def choices() -> str:

@@ -22,7 +22,7 @@ from cifar import backends, data, isolation
 from cifar.config import Config, composed
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
-from cifar.tracking import NoTracker
+from cifar.trackers.none import Unseen
 
 SEEDS = 2
 EPOCHS = 10
@@ -48,7 +48,7 @@ def train(variant: str, seed: int) -> list[float]:
         folder = RunFolder(Path(place))
         folder.start(chosen)
         images = len(splits.train) // chosen.batch_size * chosen.batch_size
-        backend.fit(chosen, splits, folder, Recorder(folder.metrics, chosen.epochs, images, NoTracker()))
+        backend.fit(chosen, splits, folder, Recorder(folder.metrics, chosen.epochs, images, Unseen()))
         return [row["val/acc"] for row in read_metrics(folder.metrics)]
 
 

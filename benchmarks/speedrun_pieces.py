@@ -34,7 +34,7 @@ from cifar.evaluation import evaluate
 from cifar.models import speednet
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
-from cifar.tracking import NoTracker
+from cifar.trackers.none import Unseen
 
 ALL = (
     "experiments=speedrun", "model.widths=[16,64,64]", "batch_size=384", "backend.device=cpu", "data.train_size=12000",
@@ -65,7 +65,7 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
         folder = RunFolder(Path(place))
         folder.start(config)
         images = len(splits.train) // config.batch_size * config.batch_size
-        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, images, NoTracker()))
+        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, images, Unseen()))
         validation = splits.validation
         labels = np.asarray(validation.labels[validation.indices])
         predict = partial(backend.predict, config, splits, folder)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from cifar import console, data, files
+from cifar import console, data, files, mistakes
 from cifar.config import composed
 from cifar.errors import nearest
 from cifar.runs import manifest
@@ -164,5 +164,5 @@ def main(given: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    with console.reported():
+    with mistakes.reported():
         sys.exit(main(sys.argv[1:]))

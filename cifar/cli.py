@@ -3,7 +3,7 @@
 import argparse
 
 from cifar.commands import augmentations, compare, convert, curves, parity
-from cifar.console import reported
+from cifar.mistakes import reported
 
 COMMANDS = (augmentations, curves, parity, convert, compare)
 

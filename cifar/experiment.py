@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, files, signals, tracking, tta
+from cifar import backends, console, data, files, signals, tta
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
 from cifar.config import Config
@@ -24,7 +24,8 @@ from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
-from cifar.tracking import NoTracker, Tracker
+from cifar.trackers.choice import Run, Session
+from cifar.trackers.none import Unseen
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def run(config: Config) -> dict[str, Any] | None:
 def check(config: Config) -> None:
     """Refuse what can be told to be wrong without data or framework. Raises UserError."""
     data.check(config.data, config.batch_size)
-    tracking.check(config)
+    config.tracker.check()
     Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
 
 
@@ -157,7 +158,7 @@ def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, f
                 result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
                 folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
         except BaseException as error:
-            _record_failure(error, folder, NoTracker())
+            _record_failure(error, folder, Unseen())
             raise
         log.info("\n%s", summary(folder, result))
         return result
@@ -172,7 +173,7 @@ def _record_reading(config: Config, folder: RunFolder, plan: Plan) -> None:
 
 def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
     """Train and test; however it ends, the folder says how."""
-    tracker: Tracker = NoTracker()
+    tracker: Session = Unseen()
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
             with files.room_for(folder.path):
@@ -181,7 +182,7 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
                 log.info("%s", _headline(config, plan, splits, folder))
                 for line in data.advice(config):
                     log.warning("Note: %s", line)
-                tracker = tracking.start(config, folder)
+                tracker = config.tracker.start(_shown(config, folder))
                 result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
                 folder.finish(result)
         except BaseException as error:
@@ -193,7 +194,13 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
         return result
 
 
-def _record_failure(error: BaseException, folder: RunFolder, tracker: Tracker) -> None:
+def _shown(config: Config, folder: RunFolder) -> Run:
+    """What a tracker is told at the start."""
+    tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.name)
+    return Run(folder.path, config.study, config.backend.label, tags, config.model_dump())
+
+
+def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -> None:
     if isinstance(error, KeyboardInterrupt):
         folder.set_status("interrupted", "stopped by the user or the system")
         log.info("Interrupted. The same command goes on from the last finished epoch.")
@@ -208,7 +215,7 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Tracker) -
 
 
 def _train_and_test(
-    backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder, tracker: Tracker
+    backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder, tracker: Session
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The result, and the logits of the test images [N, classes]."""
     images_per_epoch = len(splits.train) // config.batch_size * config.batch_size

@@ -2,12 +2,16 @@
 
 import contextlib
 import errno
+import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from cifar.errors import DiskFull
+
+log = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -34,6 +38,34 @@ def replaced(path: Path) -> Iterator[Path]:
         if reason:
             raise _disk_full(path, reason) from error
         raise
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None if there is no such file, or it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # it is somebody else's
+        log.warning("%s cannot be read (%s) and is ignored.", path, error.strerror)
+        return None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not value:
+        log.warning("%s is damaged and ignored.", path)
+        return None
+    return value
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """All or nothing."""
+    with replaced(path) as temporary:
+        temporary.write_text(as_json(value), encoding="utf-8")
+
+
+def as_json(value: dict[str, Any]) -> str:
+    """The text of a JSON file."""
+    return json.dumps(value, indent=2) + "\n"
 
 
 def synced(file: IO[Any]) -> None:

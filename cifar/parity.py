@@ -18,7 +18,7 @@ from cifar.data import CLASSES
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
-from cifar.tracking import NoTracker
+from cifar.trackers.none import Unseen
 
 STEPS = 20
 OWN_CHOICES = (
@@ -129,7 +129,7 @@ def train(config: Config) -> Training:
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(config)
-        with contextlib.closing(Recorder(folder.metrics, config.epochs, config.batch_size, NoTracker())) as recorder:
+        with contextlib.closing(Recorder(folder.metrics, config.epochs, config.batch_size, Unseen())) as recorder:
             backend.fit(config, splits, folder, recorder)
         rows = read_metrics(folder.metrics)
         return Training(

@@ -15,8 +15,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from settings import BACKEND, ROOT, TINY
 
-from cifar import cli, tracking
+from cifar import cli
 from cifar.config import Config, composed
+from cifar.trackers.none import NoTracker, Unseen
 
 # The units of the other backend would bring its framework into this process.
 collect_ignore = [str(ROOT / "tests/backends" / ("lightning" if BACKEND == "keras" else "keras"))]
@@ -39,10 +40,10 @@ def tiny(config: Callable[..., Config]) -> Callable[..., Config]:
 
 
 @pytest.fixture
-def after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tracking.Tracker]:
+def after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Unseen]:
     """`after_each_epoch(function)`: runs in this process call `function(epoch)` when they have recorded an epoch."""
 
-    class Watching(tracking.NoTracker):
+    class Watching(Unseen):
         told_of_failure = False
 
         def __init__(self, function: Callable[[int], object]):
@@ -54,10 +55,10 @@ def after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tracking.
         def fail(self) -> None:
             self.told_of_failure = True
 
-    def watch(function: Callable[[int], object]) -> tracking.Tracker:
-        tracker = Watching(function)
-        monkeypatch.setattr(tracking, "start", lambda config, folder: tracker)
-        return tracker
+    def watch(function: Callable[[int], object]) -> Unseen:
+        session = Watching(function)
+        monkeypatch.setattr(NoTracker, "start", lambda self, run: session)
+        return session
 
     return watch
 

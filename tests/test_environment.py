@@ -119,7 +119,8 @@ FILES = """
 import sys
 from pathlib import Path
 from cifar.config import composed
-from cifar.console import log_to_console, logged_to, reported
+from cifar.console import log_to_console, logged_to
+from cifar.mistakes import reported
 from cifar.runs.folder import RunFolder
 import locale, logging
 assert locale.getpreferredencoding().startswith(("ANSI", "ascii", "US")), locale.getpreferredencoding()

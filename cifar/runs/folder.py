@@ -1,7 +1,6 @@
 """One run's folder. Everything that others read of a run goes through here, and is written all or nothing."""
 
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -163,7 +162,7 @@ class RunFolder:
         except DiskFull:
             if not (self.path / "status.json").exists():
                 raise
-            files.overwritten(self.path / "status.json", _text(status))
+            files.overwritten(self.path / "status.json", files.as_json(status))
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, whose presence means that the run is done."""
@@ -172,19 +171,7 @@ class RunFolder:
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The object in a JSON file of the folder; None if there is no such file, or it is damaged."""
-        try:
-            value = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:  # it is somebody else's
-            log.warning("%s cannot be read (%s) and is ignored.", self.path / name, error.strerror)
-            return None
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or not value:
-            log.warning("%s is damaged and ignored.", self.path / name)
-            return None
-        return value
+        return files.read_json(self.path / name)
 
     def add_evaluation(self, result: dict[str, Any], logits: np.ndarray, labels: np.ndarray) -> None:
         """Keep what testing the trained network in another way gave, beside the run's own result."""
@@ -200,15 +187,11 @@ class RunFolder:
             np.savez(temporary, logits=logits, labels=labels)
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        self._write(name, _text(value))
+        files.write_json(self.path / name, value)
 
     def _write(self, name: str, text: str) -> None:
         with files.replaced(self.path / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def _text(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2) + "\n"
 
 
 def make(path: Path) -> None:

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from cifar import arguments, hints, studies
 from cifar.config import PRIMARY, Config, from_hydra, vocabulary
-from cifar.console import explain
 from cifar.errors import UserError
+from cifar.mistakes import explain
 from cifar.sweeps.launchers import Launcher
 from cifar.sweeps.plan import Problems
 

@@ -6,7 +6,7 @@ import signal
 
 from cifar import environment, isolation
 from cifar.config import from_yaml
-from cifar.console import reported
+from cifar.mistakes import reported
 
 CONFIG = "CIFAR_JOB"  # environment variable: the config as YAML
 GRACE_S = 30.0  # from being asked to stop to being killed: a checkpoint and W&B's last words

@@ -14,8 +14,8 @@ from typing import Any
 
 from cifar import isolation, signals
 from cifar.config import Config, to_yaml
-from cifar.console import BUSY, INTERRUPTED, MISTAKE
 from cifar.errors import UserError
+from cifar.mistakes import BUSY, INTERRUPTED, MISTAKE
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.sweeps.job import CONFIG, GRACE_S

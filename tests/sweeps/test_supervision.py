@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from cifar.console import BUSY, INTERRUPTED, MISTAKE
+from cifar.mistakes import BUSY, INTERRUPTED, MISTAKE
 from cifar.runs.folder import RunFolder
 from cifar.sweeps import supervision
 from cifar.sweeps.supervision import Stop, supervise

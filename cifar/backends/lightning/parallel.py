@@ -21,8 +21,8 @@ from lightning_fabric.plugins import ClusterEnvironment
 from cifar import isolation
 from cifar.backends.lightning import hardware
 from cifar.config import Config, to_yaml
-from cifar.console import INTERRUPTED, MISTAKE
 from cifar.errors import DeviceLost, TrainingDiverged, UserError
+from cifar.mistakes import INTERRUPTED, MISTAKE
 from cifar.runs.folder import RunFolder
 
 POLL_S = 0.1

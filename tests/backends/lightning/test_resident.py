@@ -17,7 +17,7 @@ from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
-from cifar.tracking import NoTracker
+from cifar.trackers.none import Unseen
 
 CLASSES, BATCH, EPOCHS = 5, 10, 3
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -113,7 +113,7 @@ def train(run):
     folder = RunFolder.of(run)
     folder.make()
     folder.start(run)
-    lightning.fit(run, data.load(run.data), folder, Recorder(folder.metrics, run.epochs, 128, NoTracker()))
+    lightning.fit(run, data.load(run.data), folder, Recorder(folder.metrics, run.epochs, 128, Unseen()))
     columns = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc")
     checkpoint = torch.load(folder.checkpoints / "last.ckpt", weights_only=True)
     return [[row[name] for name in columns] for row in read_metrics(folder.metrics)], checkpoint["state_dict"]

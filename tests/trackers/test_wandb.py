@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import wandb
 
-from cifar import environment, experiment, tracking
+from cifar import environment, experiment
 from cifar.errors import TrainingDiverged, UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
+from cifar.trackers import wandb as tracker
 
 
 @pytest.fixture(autouse=True)
@@ -61,17 +62,17 @@ def test_an_offline_run_holds_curves_config_group_tags_and_pictures(tiny):
 
 def test_a_resumed_run_goes_on_in_the_same_wandb_run(tiny, monkeypatch):
     run = tiny("tracker=wandb")
-    original = tracking.WandbTracker.log
+    original = tracker.WandbSession.log
 
     def stop_after_the_first_epoch(self, row):
         original(self, row)
         if row["epoch"] == 2:
             raise RuntimeError("power cut")
 
-    monkeypatch.setattr(tracking.WandbTracker, "log", stop_after_the_first_epoch)
+    monkeypatch.setattr(tracker.WandbSession, "log", stop_after_the_first_epoch)
     with pytest.raises(RuntimeError, match="power cut"):
         experiment.run(run)
-    monkeypatch.setattr(tracking.WandbTracker, "log", original)
+    monkeypatch.setattr(tracker.WandbSession, "log", original)
     experiment.run(run)
     ids = {log.stem for log in logs(RunFolder.of(run))}
     assert ids == {f"run-{RunFolder.of(run).read_json('wandb.json')['id']}"}
@@ -88,9 +89,9 @@ def test_a_failed_run_is_marked_failed(tiny):
 
 def test_online_without_credentials_is_refused_not_asked_for(config):
     with pytest.raises(UserError, match="wandb login"):
-        tracking.check(config("tracker.mode=online"))
-    tracking.check(config("tracker.mode=auto"))
-    tracking.check(config("tracker.mode=offline"))
+        config("tracker.mode=online").tracker.check()
+    config("tracker.mode=auto").tracker.check()
+    config("tracker.mode=offline").tracker.check()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +101,8 @@ def test_wandb_mode_may_be_whatever_wandb_takes(config, monkeypatch, given, mode
     monkeypatch.setenv("WANDB_MODE", given)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     run = config()
-    tracking.check(run)
-    assert tracking._mode(run.tracker) == mode
+    run.tracker.check()
+    assert tracker._mode(run.tracker) == mode
     assert wandb.Settings(mode=given).mode == given
 
 
@@ -131,21 +132,21 @@ def test_wandb_offline_in_its_settings_file_is_followed(config, monkeypatch, tmp
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     (tmp_path / "wandb-config").mkdir()
     (tmp_path / "wandb-config" / "settings").write_text("[default]\nmode = offline\n")
-    assert tracking._mode(config().tracker) == "offline"
+    assert tracker._mode(config().tracker) == "offline"
 
 
 def test_a_server_of_ones_own_is_known_from_wandbs_settings_file(config, tmp_path):
     (tmp_path / "wandb-config").mkdir()
     (tmp_path / "wandb-config" / "settings").write_text("[default]\nbase_url = https://wandb.lab.example\n")
     (tmp_path / "netrc").write_text(f"machine wandb.lab.example login user password {'0' * 40}\n")
-    assert tracking._mode(config().tracker) == "online"
+    assert tracker._mode(config().tracker) == "online"
 
 
 def started(run):
     """The id of its W&B run, offline."""
     folder = RunFolder.of(run)
     folder.make()
-    tracking.start(run, folder).finish({}, folder.plots)
+    run.tracker.start(experiment._shown(run, folder)).finish({}, folder.plots)
     (log,) = logs(folder)
     identity = folder.read_json("wandb.json")["id"]
     assert log.name == f"run-{identity}.wandb"
@@ -180,15 +181,15 @@ def test_labels_are_cut_to_what_wandb_takes(config):
 @pytest.mark.parametrize("source", ["key", "netrc"])
 def test_auto_is_online_where_there_are_credentials(config, monkeypatch, tmp_path, source):
     settings = config().tracker
-    assert tracking._mode(settings) == "offline"
+    assert tracker._mode(settings) == "offline"
     if source == "key":
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     else:
         (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {'0' * 40}\n")
         (tmp_path / "netrc").chmod(0o600)
-    assert tracking._mode(settings) == "online"
+    assert tracker._mode(settings) == "online"
     monkeypatch.setenv("WANDB_MODE", "offline")
-    assert tracking._mode(settings) == "offline"
+    assert tracker._mode(settings) == "offline"
 
 
 class Unavailable(BaseHTTPRequestHandler):
@@ -249,33 +250,33 @@ def server(monkeypatch):
 
 def test_a_server_that_refuses_the_key_leaves_an_offline_run(config, server, caplog, monkeypatch):
     server(Unavailable)
-    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    monkeypatch.setattr(tracker.log, "handlers", [caplog.handler])
     started(config())
     assert "continuing offline" in caplog.text
 
 
 def test_uploads_that_hang_are_left_to_wandb_sync(config, server, caplog, monkeypatch):
     server(Silent)
-    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    monkeypatch.setattr(tracker.log, "handlers", [caplog.handler])
     run = config("tracker.finish_timeout=1.0")
     folder = RunFolder.of(run)
     folder.make()
-    tracker = tracking.start(run, folder)
-    tracker.log({"epoch": 1, "val/acc": 0.5})
-    tracker.finish({"test/acc": 0.5}, folder.plots)
+    session = run.tracker.start(experiment._shown(run, folder))
+    session.log({"epoch": 1, "val/acc": 0.5})
+    session.finish({"test/acc": 0.5}, folder.plots)
     (log,) = folder.path.glob("wandb/run-*/*.wandb")
     assert f"wandb sync {log.parent}" in caplog.text
     assert "0.5" in inspect(log)
 
 
 def test_a_wandb_that_cannot_start_does_not_cost_the_run(config, caplog, monkeypatch, tmp_path):
-    monkeypatch.setattr(tracking.log, "handlers", [caplog.handler])
+    monkeypatch.setattr(tracker.log, "handlers", [caplog.handler])
     monkeypatch.setenv("TMPDIR", str(tmp_path / "no such folder"))
     run = config()
     folder = RunFolder.of(run)
     folder.make()
     (folder.path / "wandb").touch()  # where its folder is to be
-    tracker = tracking.start(run, folder)
-    tracker.log({"epoch": 1})
-    tracker.finish({}, folder.plots)
-    assert "The run goes on" in caplog.text
+    session = run.tracker.start(experiment._shown(run, folder))
+    session.log({"epoch": 1})
+    session.finish({}, folder.plots)
+    assert "Everything else is complete" in caplog.text

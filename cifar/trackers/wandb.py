@@ -1,19 +1,18 @@
-"""Weights & Biases, or nothing. The run folder is complete without either; this shows it elsewhere as well."""
+"""Weights & Biases."""
 
 import logging
 import os
 import shlex
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, PositiveFloat, ValidationError
 
-from cifar import console, environment
-from cifar.config import Config
+from cifar import console, environment, files
 from cifar.errors import UserError, nearest
-from cifar.runs.folder import RunFolder
-from cifar.runs.recorder import Row
-from cifar.trackers import Wandb
+from cifar.schema import Neutral
+from cifar.trackers.choice import Run, Session, TrackerChoice
+from cifar.trackers.none import Unseen
 
 log = logging.getLogger(__name__)
 
@@ -28,42 +27,44 @@ _ONLINE = ("online", "shared")
 _NAME_LENGTH, _TAG_LENGTH = 128, 64  # characters, at most, that W&B takes
 
 
-class Tracker(Protocol):
-    """Shows a run while it goes on and once it is over."""
-
-    def log(self, row: Row) -> None:
-        """One epoch."""
-
-    def finish(self, result: dict[str, Any], plots: Path) -> None:
-        """The run is done."""
-
-    def fail(self) -> None:
-        """The run has ended without a result."""
+def _named_as_wandb_allows(project: str) -> str:
+    if found := sorted(set(project) & set("/\\#?%:")):
+        raise ValueError(f"{project!r}: W&B allows no {' '.join(found)} in a project's name")
+    return project
 
 
-class NoTracker:
-    """Shows nothing."""
+class Wandb(TrackerChoice):
+    """Weights & Biases."""
 
-    def log(self, row: Row) -> None: ...
+    name: Literal["wandb"]
+    project: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_named_as_wandb_allows)]
+    entity: str | None
+    mode: Literal["auto", "online", "offline"]
+    finish_timeout: Annotated[PositiveFloat, Neutral(60.0)] = Field(
+        description="seconds to wait for uploads at the end of a run"
+    )
 
-    def finish(self, result: dict[str, Any], plots: Path) -> None: ...
+    def check(self) -> None:
+        """Raises UserError if the run is to be shown online and nobody is logged in, or W&B cannot read its
+        environment."""
+        mode = _mode(self)
+        _settings()
+        if mode in _ONLINE and not _logged_in():
+            raise UserError(
+                f"W&B is to be {mode} ({_asked_by(self)}), but has no credentials here: run `wandb login`, set "
+                f"WANDB_API_KEY, or use tracker.mode=auto without WANDB_MODE, which falls back to offline."
+            )
 
-    def fail(self) -> None: ...
+    def start(self, run: Run) -> Session:
+        with console.optional("W&B"):
+            return WandbSession(self, run)
+        return Unseen()
 
 
-def start(config: Config, folder: RunFolder) -> Tracker:
-    """The tracker that `config` asks for; goes on with the run it began for this folder, if there is one."""
-    if not isinstance(config.tracker, Wandb):
-        return NoTracker()
-    with console.optional("W&B"):
-        return WandbTracker(config, config.tracker, folder)
-    return NoTracker()
-
-
-class WandbTracker:
+class WandbSession:
     """One W&B run for one run folder, however often it is resumed."""
 
-    def __init__(self, config: Config, settings: Wandb, folder: RunFolder):
+    def __init__(self, settings: Wandb, run: Run):
         _settings()  # read now, as the environment is settled
         import wandb
 
@@ -71,18 +72,19 @@ class WandbTracker:
         self._finish_timeout = settings.finish_timeout
         mode = _mode(settings)
         try:
-            self._run = self._init(config, settings, folder, mode)
+            self._run = self._init(settings, run, mode)
         except wandb.errors.Error as error:
             if mode not in _ONLINE:
                 raise
             log.warning("W&B cannot be reached (%s); continuing offline.", error)
             mode = "offline"
-            self._run = self._init(config, settings, folder, mode)
-        folder.write_json("wandb.json", {"id": self._run.id, "project": self._run.project, "mode": mode})
+            self._run = self._init(settings, run, mode)
+        shown = {"id": self._run.id, "project": self._run.project, "mode": mode}
+        files.write_json(run.folder / "wandb.json", shown)
         log.info("W&B: %s", self._run.url if mode in _ONLINE else mode)
 
-    def _init(self, config: Config, settings: Wandb, folder: RunFolder, mode: str) -> Any:
-        known = folder.read_json("wandb.json")
+    def _init(self, settings: Wandb, run: Run, mode: str) -> Any:
+        known = files.read_json(run.folder / "wandb.json")
         return self._wandb.init(
             project=settings.project,
             entity=settings.entity or None,
@@ -90,15 +92,12 @@ class WandbTracker:
             # In a run that its own agent or launcher has started, W&B takes theirs.
             id=known["id"] if known else None,
             resume="allow" if known else None,
-            name=folder.path.name[:_NAME_LENGTH],
-            group=config.study[:_NAME_LENGTH],
-            job_type=config.backend.label,
-            tags=[
-                tag[:_TAG_LENGTH]
-                for tag in (config.model.label, config.aug.name, config.optimizer.name, config.data.name)
-            ],
-            config=config.model_dump(),
-            dir=folder.path,
+            name=run.folder.name[:_NAME_LENGTH],
+            group=run.study[:_NAME_LENGTH],
+            job_type=run.backend,
+            tags=[tag[:_TAG_LENGTH] for tag in run.tags],
+            config=dict(run.config),
+            dir=run.folder,
             reinit="finish_previous",
             settings=self._wandb.Settings(
                 silent=True,
@@ -109,7 +108,7 @@ class WandbTracker:
             ),
         )
 
-    def log(self, row: Row) -> None:
+    def log(self, row: dict[str, float]) -> None:
         with console.optional("W&B"):
             self._run.log(row, step=int(row["epoch"]))
 
@@ -134,19 +133,6 @@ class WandbTracker:
                     self._finish_timeout,
                     shlex.quote(str(self._run.settings.sync_dir)),
                 )
-
-
-def check(config: Config) -> None:
-    """Raises UserError if the run is to be shown online and nobody is logged in, or W&B cannot read its environment."""
-    if not isinstance(config.tracker, Wandb):
-        return
-    mode = _mode(config.tracker)
-    _settings()
-    if mode in _ONLINE and not _logged_in():
-        raise UserError(
-            f"W&B is to be {mode} ({_asked_by(config.tracker)}), but has no credentials here: run `wandb login`, set "
-            f"WANDB_API_KEY, or use tracker.mode=auto without WANDB_MODE, which falls back to offline."
-        )
 
 
 def _asked_by(settings: Wandb) -> str:

@@ -16,9 +16,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 
-from cifar.augment import Pipeline
-from cifar.augment.visit import Visit
-from cifar.config import Augmentation, Crop, Flip, RandAugment, TrivialAugment
+from cifar.augment import Augmentation, Crop, Flip, Pipeline, RandAugment, TrivialAugment
+from cifar.augment.context import BatchContext
 
 BATCH = 128
 REPEATS = 12
@@ -43,9 +42,9 @@ def rate(work: Callable[[], object]) -> float:
 
 def ours(images: np.ndarray, **steps: object) -> Callable[[], object]:
     pipeline = Pipeline(Augmentation(name="measured", **steps), 10, (0, 0, 0))  # type: ignore[arg-type]
-    visit = Visit(np.random.default_rng(0), np.arange(BATCH), 0, 1, 0)
+    context = BatchContext(np.random.default_rng(0), np.arange(BATCH), 0, 1, 0, (0, 0, 0))
     labels = np.zeros(BATCH, np.int64)
-    return lambda: pipeline(images.copy(), labels, visit)
+    return lambda: pipeline(images.copy(), labels, context)
 
 
 def main() -> None:

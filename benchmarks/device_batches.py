@@ -3,7 +3,7 @@ makes and sends.
 
     python benchmarks/device_batches.py [basic] [cutout] [cutmix] …
 
-resident   what training on a GPU uses: NumPy draws, PyTorch moves the pixels where they are
+on device  what training on a GPU uses: NumPy draws, PyTorch moves the pixels where they are
 host       a DataLoader over the same batches, pinned and sent; with a GPU, in as many processes as a run would use
 
 On a GPU if there is one, else on the CPU, where a run would use the host's (one thread, no other process). The images
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from cifar.augment import Pipeline
 from cifar.backends.lightning import hardware
-from cifar.backends.lightning.resident import Batch, ResidentBatches
+from cifar.backends.lightning.gpu_batches import Batch, GpuBatches
 from cifar.config import composed
 from cifar.data import Subset
 from cifar.data.batches import TrainingBatches
@@ -41,7 +41,7 @@ def subset() -> Subset:
     return Subset(images, rng.integers(0, CLASSES, IMAGES), np.arange(IMAGES))
 
 
-def endless(batches: TrainingBatches | ResidentBatches, workers: int, pinned: bool) -> Iterator[Batch]:
+def endless(batches: TrainingBatches | GpuBatches, workers: int, pinned: bool) -> Iterator[Batch]:
     sampler = range(len(batches))
     return iter(DataLoader(batches, batch_size=None, sampler=sampler, num_workers=workers, pin_memory=pinned))  # type: ignore[arg-type]
 
@@ -67,7 +67,7 @@ def sides(aug: str, batch_size: int, data: Subset, device: torch.device) -> dict
     batches = TrainingBatches(data, batch_size, EPOCHS, 0, Pipeline(config.aug, CLASSES, (125, 123, 114)))
     found = {
         "host": endless(batches, hardware.workers(config), pinned=device.type == "cuda"),
-        "resident": endless(ResidentBatches(batches, device), 0, pinned=False),
+        "on device": endless(GpuBatches(batches, device), 0, pinned=False),
     }
     return {name: partial(rate, loader, device, batch_size) for name, loader in found.items()}
 

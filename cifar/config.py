@@ -28,14 +28,13 @@ from pydantic import (
 
 from cifar import arguments, config_errors, migration, schema, studies
 from cifar.arguments import Vocabulary
+from cifar.augment import Augmentation
 from cifar.errors import UserError
 from cifar.models import Model
 from cifar.optimizers import Optimizer
 from cifar.schedule import Schedule
 from cifar.schema import (
     HOUSEKEEPING,
-    IMAGE_SIZE,
-    LABEL,
     TESTING,
     Aside,
     BelowOne,
@@ -54,92 +53,6 @@ from cifar.trackers import Tracker
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PRIMARY = "config"  # conf/config.yaml
 TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1437}
-
-
-class Crop(Section):
-    """Pad, then cut out a window of the old size at a random place."""
-
-    padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
-    border: Annotated[Literal["black", "reflect"], Neutral("black")] = Field(description="what is padded with")
-
-
-class Flip(Section):
-    """Mirror left to right."""
-
-    probability: Fraction
-    alternate: Annotated[bool, Neutral(False)] = Field(
-        description="draw once for each image; then turn it in every epoch"
-    )
-
-
-class RandAugment(Section):
-    """`operations` random operations of one strength (arXiv:1909.13719)."""
-
-    operations: PositiveInt
-    magnitude: Annotated[int, Field(ge=0, le=30)] = Field(description="0 (weakest) to 30")
-
-
-class TrivialAugment(Section):
-    """One random operation of random strength (arXiv:2103.10158)."""
-
-
-class Cutout(Section):
-    """A square of the mean colour, its centre anywhere in the image (arXiv:1708.04552)."""
-
-    size: Annotated[int, Field(ge=1, le=2 * IMAGE_SIZE)] = Field(description="pixels a side")
-
-
-class Resize(Section):
-    """The first epochs see smaller images, which cost less (progressive resizing; arXiv:2104.00298)."""
-
-    sizes: Annotated[list[Annotated[int, Field(ge=IMAGE_SIZE // 2, le=IMAGE_SIZE)]], Field(min_length=1)] = Field(
-        description="pixels a side; each has an equal share of the epochs"
-    )
-
-
-class Mixup(Section):
-    """Each image is blended with a partner, by a share drawn from Beta(alpha, alpha) (arXiv:1710.09412)."""
-
-    alpha: PositiveFloat
-
-
-class CutMix(Section):
-    """A box of each image comes from a partner; its share is drawn from Beta(alpha, alpha) (arXiv:1905.04899)."""
-
-    alpha: PositiveFloat
-    probability: Annotated[float, Field(gt=0, le=1), Neutral(1.0)] = Field(
-        1.0, description="of mixing a batch; with mixup, of mixing a batch that is CutMix's"
-    )
-
-
-class Augmentation(Section):
-    """Steps, applied in this order. A step that is not there is not done."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), LABEL] = Field(
-        description="what tables and folders call this mixture"
-    )
-    crop: Annotated[Crop | None, Neutral(None)] = None
-    flip: Annotated[Flip | None, Neutral(None)] = None
-    randaug: Annotated[RandAugment | None, Neutral(None)] = None
-    trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
-    albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(
-        None, description="transforms as {Name: {argument: value}}, one mapping each"
-    )
-    cutout: Annotated[Cutout | None, Neutral(None)] = None
-    resize: Annotated[Resize | None, Neutral(None)] = None
-    mixup: Annotated[Mixup | None, Neutral(None)] = None
-    cutmix: Annotated[CutMix | None, Neutral(None)] = None
-
-    @property
-    def steps(self) -> list[str]:
-        """The names of its steps."""
-        return [name for name, value in self if name != "name" and value is not None]
-
-    @field_validator("albumentations", "resize")
-    @classmethod
-    def _what_does_nothing_is_not_there(cls, step: Any) -> Any:
-        nothing = step == [] or (isinstance(step, Resize) and set(step.sizes) == {IMAGE_SIZE})
-        return None if nothing else step
 
 
 # One machine's auto is another's cpu, and a name may not depend on the machine.

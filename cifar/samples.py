@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cifar import plots
-from cifar.augment import Pipeline
-from cifar.config import Augmentation
+from cifar.augment import Augmentation, Pipeline
 from cifar.data import Splits, Subset
 from cifar.data.batches import TrainingBatches
 

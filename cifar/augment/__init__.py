@@ -2,64 +2,102 @@
 the whole batch, then moves the pixels, so that the same draws can be applied wherever the images live."""
 
 import os
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field, field_validator
 
-from cifar.augment import geometry, mixing
-from cifar.augment.visit import Visit
-from cifar.config import Augmentation
+from cifar.augment.context import BatchContext
+from cifar.augment.crop import Crop
+from cifar.augment.cutmix import CutMix
+from cifar.augment.cutout import Cutout
+from cifar.augment.flip import Flip
+from cifar.augment.mixing import Mixer
+from cifar.augment.mixup import Mixup
+from cifar.augment.randaug import RandAugment
+from cifar.augment.resize import Resize
+from cifar.augment.step import Step
+from cifar.augment.trivialaug import TrivialAugment
+from cifar.schema import LABEL, Neutral, Section
+
+if TYPE_CHECKING:
+    from cifar.augment.torch import Tensor
 
 # albumentations asks the network for newer versions of itself when it is imported, unless told not to.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 
-class Step(Protocol):
-    """One thing that happens to a batch of images uint8 [B, H, W, 3]."""
+class Augmentation(Section):
+    """Steps, applied in this order. A step that is not there is not done."""
 
-    def draw(self, visit: Visit) -> Any:
-        """The random numbers for a batch."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), LABEL] = Field(
+        description="what tables and folders call this mixture"
+    )
+    crop: Annotated[Crop | None, Neutral(None)] = None
+    flip: Annotated[Flip | None, Neutral(None)] = None
+    randaug: Annotated[RandAugment | None, Neutral(None)] = None
+    trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
+    albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(
+        None, description="transforms as {Name: {argument: value}}, one mapping each"
+    )
+    cutout: Annotated[Cutout | None, Neutral(None)] = None
+    resize: Annotated[Resize | None, Neutral(None)] = None
+    mixup: Annotated[Mixup | None, Neutral(None)] = None
+    cutmix: Annotated[CutMix | None, Neutral(None)] = None
 
-    def apply(self, images: np.ndarray, draws: Any) -> np.ndarray:
-        """New images of the same type; may overwrite `images`."""
+    @property
+    def steps(self) -> list[str]:
+        """The names of its steps."""
+        return [name for name, value in self if name != "name" and value is not None]
+
+    @field_validator("*")
+    @classmethod
+    def _what_does_nothing_is_not_there(cls, step: Any) -> Any:
+        return None if step == [] or (isinstance(step, Step) and step.is_neutral) else step
 
 
 class Pipeline:
-    """The steps of a config in the vocabulary's order."""
+    """The steps of a config, in the order of `Augmentation`."""
 
-    def __init__(self, config: Augmentation, classes: int, fill: tuple[int, int, int]):
-        """`fill`: the colour of what is cut out, 0..255. Raises UserError if a transform cannot be built."""
+    def __init__(self, config: Augmentation, classes: int, mean_colour: tuple[int, int, int]):
+        """`mean_colour`: of the data set, 0..255. Raises UserError if a transform cannot be built."""
         self.classes = classes
-        self.steps: list[Step] = list(_steps(config, fill))
-        self.mixer = mixing.Mixer(config.mixup, config.cutmix) if config.mixup or config.cutmix else None
+        self.mean_colour = mean_colour
+        self._steps = list(_steps(config))
+        self._mixer = Mixer(config.mixup, config.cutmix) if config.mixup or config.cutmix else None
+        for step in self._steps:
+            step.prepare()
 
-    def __call__(self, images: np.ndarray, labels: np.ndarray, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def on_gpu(self) -> bool:
+        """Whether every step can be done there; those that call a library need the host."""
+        return all(step.on_gpu for step in self._steps)
+
+    def __call__(self, images: np.ndarray, labels: np.ndarray, context: BatchContext) -> tuple[np.ndarray, np.ndarray]:
         """Augment a batch: images uint8 [B, H, W, 3], labels int64 [B]; see TrainingBatches for what comes out."""
-        for step in self.steps:
-            images = step.apply(images, step.draw(visit))
-        if self.mixer is None:
+        for step in self._steps:
+            images = step.apply(images, step.draw(context))
+        if self._mixer is None:
             return images, labels
-        return self.mixer.apply(images, labels, self.classes, self.mixer.draw(visit))
+        return self._mixer.apply(images, labels, self.classes, self._mixer.draw(context))
+
+    def apply_torch(self, images: "Tensor", labels: "Tensor", context: BatchContext) -> tuple["Tensor", "Tensor"]:
+        """The same batch, to the last bit, made on the device that holds `images`."""
+        for step in self._steps:
+            images = step.apply_torch(images, step.draw(context))
+        if self._mixer is None:
+            return images, labels
+        return self._mixer.apply_torch(images, labels, self.classes, self._mixer.draw(context))
 
 
-def _steps(config: Augmentation, fill: tuple[int, int, int]):  # type: ignore[no-untyped-def]
-    if config.crop:
-        yield geometry.Crop(config.crop.padding, config.crop.border)
-    if config.flip:
-        yield geometry.Flip(config.flip.probability, config.flip.alternate)
-    # albumentations takes seconds to import: only those who use it pay.
-    if config.randaug or config.trivialaug:
-        from cifar.augment import policies
+def _steps(config: Augmentation) -> Iterator[Step]:
+    for name in config.steps:
+        match getattr(config, name):
+            case Step() as step:
+                yield step
+            case list() as transforms:
+                # albumentations takes seconds to import: only those who use it pay.
+                from cifar.augment.custom import Albumentations
 
-        if config.randaug:
-            yield policies.RandAugment(config.randaug.operations, config.randaug.magnitude)
-        if config.trivialaug:
-            yield policies.TrivialAugment()
-    if config.albumentations:
-        from cifar.augment import custom
-
-        yield custom.Custom(config.albumentations)
-    if config.cutout:
-        yield geometry.Cutout(config.cutout.size, fill)
-    if config.resize:
-        yield geometry.Resize(config.resize.sizes)
+                yield Albumentations(transforms=transforms)

@@ -4,13 +4,16 @@ import inspect
 import random
 import threading
 import warnings
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import albumentations as A
 import cv2
 import numpy as np
+from pydantic import Field
 
-from cifar.augment.visit import Visit
+from cifar.augment.context import BatchContext
+from cifar.augment.step import Step
 from cifar.errors import UserError, nearest
 from cifar.schema import IMAGE_SIZE
 
@@ -19,12 +22,18 @@ cv2.setNumThreads(0)  # 32 pixels are too few to share out
 _SEEDED = threading.Lock()  # of a module: it need not travel to worker processes
 
 
-class Custom:
-    """Transforms given as [{Name: {argument: value}}, …]; reseeded for each batch, drawn anew for each image."""
+class Albumentations(Step):
+    """Reseeded for each batch, drawn anew for each image."""
 
-    def __init__(self, transforms: list[dict[str, Any]]):
+    on_gpu: ClassVar[bool] = False
+    transforms: list[Any] = Field(description="as {Name: {argument: value}}, one mapping each")
+
+    @cached_property
+    def _compose(self) -> A.Compose:
+        return A.Compose([_build(t) for t in self.transforms])
+
+    def prepare(self) -> None:
         """Raises UserError for an unknown transform or argument, and for a pipeline that changes the image's size."""
-        self._compose = A.Compose([_build(t) for t in transforms])
         probe = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
         for seed in range(64):  # a transform may be skipped by chance
             self._seed(seed)
@@ -38,9 +47,9 @@ class Custom:
                     f"size and type (normalisation is the network's first layer)."
                 )
 
-    def draw(self, visit: Visit) -> int:
+    def draw(self, context: BatchContext) -> int:
         """A seed for the batch."""
-        return int(visit.rng.integers(2**63))
+        return int(context.rng.integers(2**63))
 
     def apply(self, images: np.ndarray, draws: int) -> np.ndarray:
         with _SEEDED:  # another thread's batch would go on with this one's random numbers

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from cifar.augment import Pipeline
-from cifar.augment.visit import Visit
+from cifar.augment.context import BatchContext
 from cifar.data import Subset
 from cifar.rng import AUGMENTATION, ORDER, generator
 
@@ -33,16 +33,17 @@ class TrainingBatches:
         return self._epochs * self.steps_per_epoch
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        visit = self.visit(step)
-        return self.pipeline(self.subset.images[visit.rows], self.subset.labels[visit.rows], visit)
+        context = self.context(step)
+        return self.pipeline(self.subset.images[context.rows], self.subset.labels[context.rows], context)
 
-    def visit(self, step: int) -> Visit:
+    def context(self, step: int) -> BatchContext:
         """Which images a batch holds, and all that its augmentation draws from."""
         if not 0 <= step < len(self):
             raise IndexError(step)
         epoch, index = divmod(step, self.steps_per_epoch)
         rows = self.order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        return Visit(generator(self._seed, AUGMENTATION, epoch, index), rows, epoch, self._epochs, self._seed)
+        rng = generator(self._seed, AUGMENTATION, epoch, index)
+        return BatchContext(rng, rows, epoch, self._epochs, self._seed, self.pipeline.mean_colour)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """What `order` remembers: the subset's indices in the order in which an epoch takes them."""

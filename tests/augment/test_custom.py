@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from visits import visit
+from contexts import context
 
-from cifar.augment.custom import Custom
+from cifar.augment.custom import Albumentations
 from cifar.errors import UserError
 
 ONE_IMAGE = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
@@ -30,19 +30,25 @@ NESTED: list[dict[str, Any]] = [
 ]
 
 
+def built(transforms):
+    step = Albumentations(transforms=transforms)
+    step.prepare()
+    return step
+
+
 def same_image(batch):
     return np.repeat(ONE_IMAGE, batch, axis=0)
 
 
 def test_a_transform_does_what_its_name_says_to_every_image():
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    out = Custom([{"HorizontalFlip": {"p": 1}}, {"InvertImg": {"p": 1}}]).apply(images.copy(), 0)
+    out = built([{"HorizontalFlip": {"p": 1}}, {"InvertImg": {"p": 1}}]).apply(images.copy(), 0)
     np.testing.assert_array_equal(out, 255 - images[:, :, ::-1])
     assert out.dtype == np.uint8
 
 
 def test_arguments_reach_the_transform():
-    coin = Custom([{"InvertImg": {"p": 0.25}}])
+    coin = built([{"InvertImg": {"p": 0.25}}])
     inverted = [image.tobytes() != ONE_IMAGE.tobytes() for image in coin.apply(same_image(800), 5)]
     assert 0.2 < np.mean(inverted) < 0.3
 
@@ -65,7 +71,7 @@ def outcomes(transforms, batch=4000):
         changed = 255 - changed if done[2] else changed
         known[(changed.transpose(1, 0, 2) if done[3] else changed).tobytes()] = done
     assert len(known) == 16
-    out = Custom(transforms).apply(np.repeat(image[None], batch, axis=0), 3)
+    out = built(transforms).apply(np.repeat(image[None], batch, axis=0), 3)
     return np.array([known[image.tobytes()] for image in out])
 
 
@@ -132,23 +138,23 @@ def test_choices_are_independent_of_each_other_and_of_what_follows_them():
 
 def test_batches_draw_independently_of_each_other():
     """The same image at the same place of many batches."""
-    step, rng = Custom([MIRROR, FLIP]), np.random.default_rng(0)
+    step, rng = built([MIRROR, FLIP]), np.random.default_rng(0)
     image = np.arange(32 * 32 * 3, dtype=np.uint64).reshape(1, 32, 32, 3) * 7919 % 251
     image = image.astype(np.uint8)
     sides = {image[0, ::v, ::h].tobytes(): (h < 0, v < 0) for h in (1, -1) for v in (1, -1)}
-    found = [sides[step.apply(image.copy(), step.draw(visit(0, 1, rng=rng)))[0].tobytes()] for _ in range(2000)]
+    found = [sides[step.apply(image.copy(), step.draw(context(0, 1, rng=rng)))[0].tobytes()] for _ in range(2000)]
     assert_independent(np.array(found), (0.5, 0.5))
 
 
 @pytest.mark.parametrize("transforms", [[{"GaussNoise": {"p": 1}}], NESTED])
 def test_the_result_depends_on_the_draw_alone(transforms):
-    used = Custom(transforms)
+    used = built(transforms)
     first = used.apply(same_image(8), 7)
     used.apply(same_image(3), 8)
     np.random.seed(0)
     random.seed(0)
     again = used.apply(same_image(8), 7)
-    fresh = Custom(transforms).apply(same_image(8), 7)
+    fresh = built(transforms).apply(same_image(8), 7)
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(first, fresh)
     assert (first != used.apply(same_image(8), 8)).any()
@@ -156,15 +162,15 @@ def test_the_result_depends_on_the_draw_alone(transforms):
 
 @pytest.mark.parametrize("transforms", [[{"GaussNoise": {"p": 1}}], NESTED])
 def test_each_image_of_a_batch_has_its_own_draw(transforms):
-    out = Custom(transforms).apply(same_image(8), 0)
+    out = built(transforms).apply(same_image(8), 0)
     assert len({image.tobytes() for image in out}) > 4
 
 
 def test_each_batch_has_its_own_seed():
-    step, rng = Custom(NESTED), np.random.default_rng(0)
-    seeds = [step.draw(visit(0, 8, rng=rng)) for _ in range(100)]
+    step, rng = built(NESTED), np.random.default_rng(0)
+    seeds = [step.draw(context(0, 8, rng=rng)) for _ in range(100)]
     assert len(set(seeds)) == 100
-    assert seeds[0] == step.draw(visit(0, 8))
+    assert seeds[0] == step.draw(context(0, 8))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_each_batch_has_its_own_seed():
 )
 def test_a_pipeline_that_cannot_be_is_refused_in_words(transforms, complaint):
     with pytest.raises(UserError) as caught:
-        Custom(transforms)
+        built(transforms)
     assert str(caught.value).startswith("aug.albumentations: ")
     assert complaint in str(caught.value)
 
@@ -204,7 +210,7 @@ def test_importing_albumentations_does_not_ask_the_network():
         import cifar.augment
         assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
         assert "albumentations" not in sys.modules
-        import cifar.augment.policies, cifar.augment.custom
+        import cifar.augment.operations, cifar.augment.custom
         assert "albumentations" in sys.modules
         print(asked)"""
     environment = {k: v for k, v in os.environ.items() if k != "NO_ALBUMENTATIONS_UPDATE"}
@@ -226,4 +232,4 @@ def test_importing_albumentations_does_not_ask_the_network():
 )
 def test_arguments_must_be_a_mapping(transforms):
     with pytest.raises(UserError):
-        Custom(transforms)
+        built(transforms)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from visits import visit
+from contexts import context
 
-from cifar.augment.mixing import Draws, Mixer, boxes
-from cifar.config import CutMix, Mixup
+from cifar.augment.cutmix import CutMix, boxes
+from cifar.augment.mixing import Draws, Mixer
+from cifar.augment.mixup import Mixup
 
 BATCH, CLASSES, SIDE = 64, 5, 32
 RNG = np.random.default_rng(0)
@@ -13,7 +14,11 @@ LABELS = RNG.integers(0, CLASSES, BATCH)
 
 def draw(mixup=None, cutmix=None, seed=0, batch=BATCH, probability=1.0):
     mixer = Mixer(mixup and Mixup(alpha=mixup), cutmix and CutMix(alpha=cutmix, probability=probability))
-    return mixer.draw(visit(seed, batch))
+    return mixer.draw(context(seed, batch))
+
+
+def is_cut(draws):
+    return isinstance(draws.step, CutMix)
 
 
 def expected_labels(share, partner):
@@ -60,7 +65,7 @@ def test_the_box_of_cutmix_has_the_drawn_size_and_place_but_for_whole_pixels():
     centre = np.array([[0.5, 0.5], [0.5, 0.45], [0.4, 0.55], [0.3, 0.7], [0.8, 0.2]])
     partner = np.array([1, 2, 3, 4, 0])
     numbered = np.broadcast_to(np.arange(5, dtype=np.uint8)[:, None, None, None], (5, SIDE, SIDE, 3))
-    owners = Mixer.apply(numbered, np.arange(5), 5, Draws(True, share, partner, centre))[0][..., 0]
+    owners = Mixer.apply(numbered, np.arange(5), 5, Draws(CutMix(alpha=1.0), share, partner, centre))[0][..., 0]
     for i in range(5):
         side = np.sqrt(1 - share[i]) * SIDE
         for axis in (0, 1):
@@ -101,14 +106,15 @@ def test_cutmix_leaves_batches_alone_as_often_as_it_is_told(probability):
 
 def test_with_mixup_the_probability_is_of_the_batches_that_are_cutmixs():
     draws = [draw(mixup=1.0, cutmix=1.0, seed=seed, probability=0.5) for seed in range(800)]
-    kinds = [(d.cut, bool((d.share < 1).any())) for d in draws]
+    kinds = [(is_cut(d), bool((d.share < 1).any())) for d in draws]
     assert (False, False) not in kinds
     for kind, share in (((False, True), 0.5), ((True, True), 0.25), ((True, False), 0.25)):
         assert abs(kinds.count(kind) / len(kinds) - share) < 0.08
 
 
 def test_a_box_over_the_border_is_clipped_and_the_label_knows():
-    draws = Draws(True, np.full(2, 0.75), np.array([1, 0]), np.zeros((2, 2)))  # 16 pixels a side around a corner
+    # 16 pixels a side around a corner
+    draws = Draws(CutMix(alpha=1.0), np.full(2, 0.75), np.array([1, 0]), np.zeros((2, 2)))
     images, labels = Mixer.apply(IMAGES[:2], np.array([0, 1]), 2, draws)
     np.testing.assert_array_equal(images[0, :8, :8], IMAGES[1, :8, :8])
     np.testing.assert_array_equal(images[0, 8:], IMAGES[0, 8:])
@@ -151,13 +157,13 @@ def test_the_boxes_centres_are_anywhere_in_the_image():
 
 
 def test_one_alone_is_always_chosen_and_of_two_each_sometimes_with_its_own_alpha():
-    assert not any(draw(mixup=1.0, seed=seed).cut for seed in range(50))
-    assert all(draw(cutmix=1.0, seed=seed).cut for seed in range(50))
+    assert not any(is_cut(draw(mixup=1.0, seed=seed)) for seed in range(50))
+    assert all(is_cut(draw(cutmix=1.0, seed=seed)) for seed in range(50))
     both = [draw(mixup=0.01, cutmix=100.0, seed=seed) for seed in range(200)]
-    assert 70 <= sum(draws.cut for draws in both) <= 130
+    assert 70 <= sum(is_cut(draws) for draws in both) <= 130
     for draws in both:
         near_half = np.abs(draws.share - 0.5) < 0.3
-        assert near_half.all() if draws.cut else near_half.mean() < 0.5
+        assert near_half.all() if is_cut(draws) else near_half.mean() < 0.5
 
 
 def test_the_images_that_are_mixed_stay_as_they_were():

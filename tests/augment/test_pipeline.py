@@ -1,23 +1,20 @@
 import numpy as np
 import pytest
-from visits import visit
+from contexts import MEAN_COLOUR, context
 
-from cifar.augment import Pipeline
-from cifar.augment.geometry import Crop, Flip
-from cifar.config import Augmentation
+from cifar.augment import Augmentation, Crop, Cutout, Flip, Pipeline
 from cifar.errors import UserError
 
 BATCH, CLASSES = 16, 10
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
 LABELS = RNG.integers(0, CLASSES, BATCH)
-FILL = (1, 2, 3)
 CROP, FLIP = {"padding": 4, "border": "black"}, {"probability": 0.5, "alternate": False}
 
 
 def run(seed=0, images=IMAGES, **steps):
-    pipeline = Pipeline(Augmentation.model_validate({"name": "test", **steps}), CLASSES, FILL)
-    return pipeline(images.copy(), LABELS.copy(), visit(seed, len(images)))
+    pipeline = Pipeline(Augmentation.model_validate({"name": "test", **steps}), CLASSES, MEAN_COLOUR)
+    return pipeline(images.copy(), LABELS.copy(), context(seed, len(images)))
 
 
 def test_no_steps_change_nothing():
@@ -29,8 +26,8 @@ def test_no_steps_change_nothing():
 
 def test_crop_comes_before_flip_and_each_draws_in_turn():
     images, _ = run(crop=CROP, flip=FLIP)
-    turn = visit(0, BATCH)
-    crop, flip = Crop(4, "black"), Flip(0.5, alternate=False)
+    turn = context(0, BATCH)
+    crop, flip = Crop(padding=4, border="black"), Flip(probability=0.5, alternate=False)
     cropped = crop.apply(IMAGES.copy(), crop.draw(turn))
     np.testing.assert_array_equal(images, flip.apply(cropped, flip.draw(turn)))
 
@@ -38,7 +35,7 @@ def test_crop_comes_before_flip_and_each_draws_in_turn():
 def test_albumentations_come_after_crop_and_before_cutout():
     black = np.zeros_like(IMAGES)
     images, _ = run(images=black, crop=CROP, albumentations=[{"InvertImg": {"p": 1}}], cutout={"size": 8})
-    cut = (images == FILL).all(-1)
+    cut = (images == MEAN_COLOUR).all(-1)
     assert cut.any((1, 2)).all()  # in its own colour, not in the inverted one
     np.testing.assert_array_equal(images[~cut], 255)  # and the crop's black border was inverted with the rest
 
@@ -57,7 +54,7 @@ def test_a_policy_comes_before_albumentations():
 
 def test_mixing_comes_last():
     images, labels = run(cutout={"size": 64}, mixup={"alpha": 1.0})
-    np.testing.assert_allclose(images, np.broadcast_to(FILL, images.shape), atol=1e-4)
+    np.testing.assert_allclose(images, np.broadcast_to(MEAN_COLOUR, images.shape), atol=1e-4)
     assert labels.shape == (BATCH, CLASSES)
     np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
 
@@ -90,10 +87,22 @@ def test_the_order_in_the_config_does_not_matter():
 
 def test_the_colour_of_what_is_cut_out_is_the_one_given():
     images, _ = run(cutout={"size": 64})
-    np.testing.assert_array_equal(images, np.broadcast_to(FILL, images.shape))
+    np.testing.assert_array_equal(images, np.broadcast_to(MEAN_COLOUR, images.shape))
 
 
 def test_a_wrong_transform_is_refused_when_the_pipeline_is_built():
     config = Augmentation(name="test", albumentations=[{"Blurr": {}}])
     with pytest.raises(UserError, match="there is no transform 'Blurr'"):
-        Pipeline(config, CLASSES, FILL)
+        Pipeline(config, CLASSES, MEAN_COLOUR)
+
+
+@pytest.mark.parametrize(
+    "step", [Crop(padding=4, border="black"), Flip(probability=0.5, alternate=False), Cutout(size=4)]
+)
+def test_each_image_of_a_batch_has_its_own_draw(step):
+    images = np.repeat(IMAGES[:1], 16, axis=0)
+    out = step.apply(images, step.draw(context(0, 16)))
+    assert len({image.tobytes() for image in out}) >= 2
+    first, again, other = (step.draw(context(seed, 16)) for seed in (1, 1, 2))
+    assert [part.tolist() for part in first] == [part.tolist() for part in again]
+    assert any((part != another).any() for part, another in zip(first, other, strict=True))

@@ -8,8 +8,7 @@ from omegaconf import OmegaConf
 from settings import ROOT
 from torch.utils.data import DataLoader
 
-from cifar.augment import Pipeline
-from cifar.config import Augmentation
+from cifar.augment import Augmentation, Pipeline
 from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
 

@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cifar.augment import Pipeline
-from cifar.backends.lightning import hardware, resident
-from cifar.backends.lightning.resident import Batch, ResidentBatches
+from cifar.backends.lightning import gpu_batches, hardware
+from cifar.backends.lightning.gpu_batches import Batch, GpuBatches
 from cifar.config import Config
 from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
@@ -39,7 +39,7 @@ class Share(Dataset[Batch]):
     """Every `world`-th image of each batch: the whole batch is prepared and divided, so that it is the same batch
     however many devices share it."""
 
-    def __init__(self, batches: TrainingBatches | ResidentBatches, rank: int, world: int):
+    def __init__(self, batches: TrainingBatches | GpuBatches, rank: int, world: int):
         self._batches = batches
         self._rows = slice(rank, None, world)
 
@@ -52,7 +52,7 @@ def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> D
     """Batches (images, labels) as tensors, epoch after epoch."""
     on_gpu = made_on_gpu(config, batches.pipeline)
     workers = 0 if on_gpu else hardware.workers(config)
-    made = ResidentBatches(batches, trainer.strategy.root_device) if on_gpu else batches
+    made = GpuBatches(batches, trainer.strategy.root_device) if on_gpu else batches
     shared = trainer.world_size > 1
     return DataLoader(
         Share(made, trainer.global_rank, trainer.world_size) if shared else made,  # type: ignore[arg-type]
@@ -66,14 +66,14 @@ def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> D
 
 def made_on_gpu(config: Config, pipeline: Pipeline) -> bool:
     """Whether training batches are made where the network is; else the host makes and sends them."""
-    return hardware.uses_gpu(config) and resident.can_do(pipeline)
+    return hardware.uses_gpu(config) and pipeline.on_gpu
 
 
 def evaluation(config: Config, subset: Subset, trainer: pl.Trainer) -> DataLoader[Batch]:
     """This device's share of the subset, in order."""
     share = dataclasses.replace(subset, indices=subset.indices[trainer.global_rank :: trainer.world_size])
     batches = (
-        resident.in_order(share, EVALUATION_BATCH["cuda"], trainer.strategy.root_device)
+        gpu_batches.in_order(share, EVALUATION_BATCH["cuda"], trainer.strategy.root_device)
         if hardware.uses_gpu(config)
         else EvaluationBatches(share, EVALUATION_BATCH["cpu"])
     )

@@ -8,7 +8,7 @@ import torch
 
 from cifar.augment import Pipeline
 from cifar.backends.lightning import loader
-from cifar.backends.lightning.resident import ResidentBatches
+from cifar.backends.lightning.gpu_batches import GpuBatches
 from cifar.data import Subset
 from cifar.data.batches import TrainingBatches
 
@@ -35,15 +35,15 @@ def assert_same(found, expected):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more processes than a small machine has cores
 @pytest.mark.parametrize(
-    ("device", "aug", "resident"), [("gpu", "cutmix", True), ("gpu", "randaug", False), ("cpu", "cutmix", False)]
+    ("device", "aug", "on_gpu"), [("gpu", "cutmix", True), ("gpu", "randaug", False), ("cpu", "cutmix", False)]
 )
-def test_the_gpu_makes_what_it_can(config, device, aug, resident):
+def test_the_gpu_makes_what_it_can(config, device, aug, on_gpu):
     run = config(f"backend.device={device}", f"aug={aug}", "backend.workers=2")
     made = loader.training(run, batches(run), trainer())
-    assert isinstance(made.dataset, ResidentBatches if resident else TrainingBatches)
+    assert isinstance(made.dataset, GpuBatches if on_gpu else TrainingBatches)
     # What is on the device already needs neither other processes nor pinned memory.
-    assert made.num_workers == (0 if resident else 2)
-    assert made.pin_memory == (device == "gpu" and not resident)
+    assert made.num_workers == (0 if on_gpu else 2)
+    assert made.pin_memory == (device == "gpu" and not on_gpu)
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])

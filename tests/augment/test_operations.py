@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from contexts import context
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
-from visits import visit
 
-from cifar.augment import policies
-from cifar.augment.policies import LEVELS, OPERATIONS, RandAugment, TrivialAugment
+from cifar.augment import RandAugment, TrivialAugment, operations
+from cifar.augment.operations import LEVELS, OPERATIONS
 
 REFERENCES = {"randaug": v2.RandAugment(), "trivialaug": v2.TrivialAugmentWide()}
 NAMES = [operation.name for operation in OPERATIONS]
@@ -55,7 +55,7 @@ def torchvisions(policy, name, level, sign, image):
 
 def pairs(policy, name):
     operation = OPERATION[name]
-    return policies.transforms(operation, getattr(operation, policy))
+    return operations.transforms(operation, getattr(operation, policy))
 
 
 @pytest.mark.parametrize("policy", REFERENCES)
@@ -105,7 +105,7 @@ def test_level_0_changes_nothing_and_the_signs_differ_above(name):
 
 
 def test_randaugment_draws_every_operation_and_sign_at_its_one_level():
-    drawn = RandAugment(operations=3, magnitude=7).draw(visit(0, 500))
+    drawn = RandAugment(operations=3, magnitude=7).draw(context(0, 500))
     assert drawn.shape == (500, 3, 3)
     assert set(drawn[..., 0].ravel().tolist()) == set(range(len(OPERATIONS)))
     assert set(drawn[..., 1].ravel().tolist()) == {7}
@@ -115,7 +115,7 @@ def test_randaugment_draws_every_operation_and_sign_at_its_one_level():
 
 
 def test_trivialaugment_draws_one_operation_of_any_level():
-    drawn = TrivialAugment().draw(visit(0, 1000))
+    drawn = TrivialAugment().draw(context(0, 1000))
     assert drawn.shape == (1000, 1, 3)
     assert set(drawn[..., 0].ravel().tolist()) == set(range(len(OPERATIONS)))
     assert set(drawn[..., 1].ravel().tolist()) == set(range(LEVELS))
@@ -125,7 +125,7 @@ def test_trivialaugment_draws_one_operation_of_any_level():
 def test_randaugment_applies_what_was_drawn_one_after_the_other():
     policy = RandAugment(operations=2, magnitude=20)
     images = np.stack([np.array(image) for image in photographs()])
-    drawn = policy.draw(visit(1, len(images)))
+    drawn = policy.draw(context(1, len(images)))
     out = policy.apply(images.copy(), drawn)
     for image, chosen, result in zip(images, drawn, out, strict=True):
         for operation, _, sign in chosen:

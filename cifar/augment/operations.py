@@ -11,13 +11,14 @@ is 0.8 and 2.8 grey levels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import Literal
 
 import albumentations as A
 import cv2
 import numpy as np
 
-from cifar.augment.visit import Visit
+from cifar.augment.context import BatchContext
 from cifar.schema import IMAGE_SIZE
 
 LEVELS = 31  # strengths 0..30
@@ -25,6 +26,7 @@ LEVELS = 31  # strengths 0..30
 cv2.setNumThreads(0)  # 32 pixels are too few to share out
 
 Transform = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] to the same
+Table = list[list[tuple[Transform, Transform]]]  # [operation][level][sign]
 
 
 def _fixed(transform: A.ImageOnlyTransform | A.DualTransform) -> Transform:
@@ -128,39 +130,27 @@ def transforms(operation: Operation, span: tuple[float, float]) -> list[tuple[Tr
     ]
 
 
-class _Policy:
-    """Each image gets `operations` operations, drawn with replacement from the table."""
-
-    def __init__(self, operations: int, spans: list[tuple[float, float]], level: int | None):
-        self._operations = operations
-        self._level = level  # None: each image draws its own
-        self._table = [transforms(op, span) for op, span in zip(OPERATIONS, spans, strict=True)]
-
-    def draw(self, visit: Visit) -> np.ndarray:
-        """(operation, level, sign) of each, int [B, operations, 3]."""
-        rng, shape = visit.rng, (len(visit), self._operations)
-        drawn = rng.integers(0, LEVELS, shape)
-        levels = drawn if self._level is None else np.full(shape, self._level)
-        return np.stack([rng.integers(0, len(OPERATIONS), shape), levels, rng.integers(0, 2, shape)], axis=-1)
-
-    def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        for i, chosen in enumerate(draws.tolist()):
-            image = images[i]
-            for operation, level, sign in chosen:
-                image = self._table[operation][level][sign](image)
-            images[i] = image
-        return images
+@cache
+def table(policy: Literal["randaug", "trivialaug"]) -> Table:
+    """The transforms of each operation at every level of the policy's range."""
+    return [transforms(operation, getattr(operation, policy)) for operation in OPERATIONS]
 
 
-class RandAugment(_Policy):
-    """`operations` operations an image, all of strength `magnitude` (0..30)."""
+def drawn(context: BatchContext, operations: int, level: int | None) -> np.ndarray:
+    """(operation, level, sign) of each image's operations, int [B, operations, 3], drawn with replacement; no `level`:
+    each draws its own."""
+    rng, shape = context.rng, (len(context), operations)
+    levels = rng.integers(0, LEVELS, shape)
+    if level is not None:
+        levels = np.full(shape, level)
+    return np.stack([rng.integers(0, len(OPERATIONS), shape), levels, rng.integers(0, 2, shape)], axis=-1)
 
-    def __init__(self, operations: int, magnitude: int):
-        super().__init__(operations, [op.randaug for op in OPERATIONS], magnitude)
 
-
-class TrivialAugment(_Policy):
-    """One operation an image, of any strength ("wide" ranges)."""
-
-    def __init__(self) -> None:
-        super().__init__(1, [op.trivialaug for op in OPERATIONS], None)
+def applied(table: Table, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Each image after its operations, one after the other; overwrites `images`."""
+    for i, chosen in enumerate(draws.tolist()):
+        image = images[i]
+        for operation, level, sign in chosen:
+            image = table[operation][level][sign](image)
+        images[i] = image
+    return images

@@ -7,12 +7,11 @@ from omegaconf import OmegaConf
 from settings import ROOT
 
 from cifar import data
-from cifar.augment import Pipeline
+from cifar.augment import Augmentation, Pipeline
 from cifar.backends import lightning
-from cifar.backends.lightning import loader, resident
+from cifar.backends.lightning import gpu_batches, loader
+from cifar.backends.lightning.gpu_batches import GpuBatches
 from cifar.backends.lightning.module import Classifier
-from cifar.backends.lightning.resident import ResidentBatches
-from cifar.config import Augmentation
 from cifar.data import Subset
 from cifar.data.batches import EvaluationBatches, TrainingBatches
 from cifar.runs.folder import RunFolder
@@ -62,7 +61,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_batch_is_the_hosts_to_the_last_bit(policy, device):
     host = on_host(policy)
-    batches = ResidentBatches(host, torch.device(device))
+    batches = GpuBatches(host, torch.device(device))
     assert len(batches) == len(host) == 12
     for step in range(len(host)):
         assert all(part.device.type == device for part in batches[step])
@@ -75,7 +74,7 @@ def test_no_value_is_read_back(policy):
     """Tensors on "meta" have none: whatever asks for one fails."""
     host = on_host(policy)
     for step in range(len(host)):
-        for part, array in zip(ResidentBatches(host, torch.device("meta"))[step], host[step], strict=True):
+        for part, array in zip(GpuBatches(host, torch.device("meta"))[step], host[step], strict=True):
             assert (tuple(part.shape), part.dtype) == (array.shape, torch.from_numpy(array).dtype)
 
 
@@ -83,13 +82,13 @@ def test_no_value_is_read_back(policy):
 def test_a_policy_with_a_step_that_needs_the_host_is_not_for_the_device(path):
     policy = Augmentation.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
     host_only = policy.randaug or policy.trivialaug or policy.albumentations
-    assert resident.can_do(Pipeline(policy, CLASSES, (0, 0, 0))) == (not host_only)
+    assert Pipeline(policy, CLASSES, (0, 0, 0)).on_gpu == (not host_only)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_evaluation_batches_are_the_hosts(device):
     subset = pictures(24)
-    found, host = resident.in_order(subset, 10, torch.device(device)), EvaluationBatches(subset, 10)
+    found, host = gpu_batches.in_order(subset, 10, torch.device(device)), EvaluationBatches(subset, 10)
     assert len(found) == len(host) == 5
     for index, batch in enumerate(found):
         assert_same(batch, host[index])
@@ -105,7 +104,7 @@ SMALL = (
 @pytest.fixture
 def made_by_torch(monkeypatch):
     """From now on, on a processor, too."""
-    return lambda: monkeypatch.setattr(loader, "made_on_gpu", lambda _, pipeline: resident.can_do(pipeline))
+    return lambda: monkeypatch.setattr(loader, "made_on_gpu", lambda _, pipeline: pipeline.on_gpu)
 
 
 def train(run):
@@ -124,7 +123,7 @@ def test_a_training_that_broke_in_mid_epoch_ends_as_an_unbroken_one_by_the_host(
 ):
     metrics, weights = train(tiny(*SMALL))
     made_by_torch()
-    make, steps = ResidentBatches.__getitem__, []
+    make, steps = GpuBatches.__getitem__, []
 
     def breaking(self, step):
         steps.append(step)
@@ -132,7 +131,7 @@ def test_a_training_that_broke_in_mid_epoch_ends_as_an_unbroken_one_by_the_host(
             raise RuntimeError("broken")
         return make(self, step)
 
-    monkeypatch.setattr(ResidentBatches, "__getitem__", breaking)
+    monkeypatch.setattr(GpuBatches, "__getitem__", breaking)
     broken = tiny(*SMALL, f"runs_dir={tmp_path / 'broken'}")
     with pytest.raises(RuntimeError, match="broken"):
         train(broken)
@@ -146,7 +145,7 @@ def test_a_training_that_broke_in_mid_epoch_ends_as_an_unbroken_one_by_the_host(
 
 def test_the_network_gets_the_very_tensors_that_were_made(tiny, made_by_torch, monkeypatch):
     made, used = [], []
-    make, step = ResidentBatches.__getitem__, Classifier.training_step
+    make, step = GpuBatches.__getitem__, Classifier.training_step
 
     def making(self, number):
         made.extend(batch := make(self, number))
@@ -156,7 +155,7 @@ def test_the_network_gets_the_very_tensors_that_were_made(tiny, made_by_torch, m
         used.extend(batch)
         return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(ResidentBatches, "__getitem__", making)
+    monkeypatch.setattr(GpuBatches, "__getitem__", making)
     monkeypatch.setattr(Classifier, "training_step", using)
     made_by_torch()
     train(tiny(*SMALL, "epochs=1"))

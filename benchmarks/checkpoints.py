@@ -51,14 +51,13 @@ def lightning(name: str, folder: Path) -> dict[str, Side]:
 
 def keras(name: str, folder: Path) -> dict[str, Side]:
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
-    from cifar import data
     from cifar.backends.keras import checkpoints, hardware, module
     from cifar.backends.writer import Writer
     from cifar.config import composed
 
     config = composed(f"model={name}", "backend=keras", "backend.device=cpu", *SETTINGS)
     hardware.configure(config)
-    splits = data.load(config.data)
+    splits = config.data.load()
     trained = module.build(config, splits, steps=1)
     trained.train_on_batch(splits.train.images[:32], splits.train.labels[:32])
     best, last = folder / checkpoints.BEST, folder / checkpoints.LAST

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cifar.data.archives import ARCHIVES
+from cifar.datasets.archives import ARCHIVES
 
 ROOT = os.environ.get("CIFAR_DATA_DIR", "data")
 ROUNDS = 5
@@ -38,10 +38,9 @@ print(ready, time.perf_counter() - started, private(), private() - before)
 OURS = MEASURE.format(
     imports="",
     load="""
-from cifar import data
-from cifar.config import Data
+from cifar.datasets.cifar import Cifar
 arguments = dict(name="cifar10", root=sys.argv[1], val_size=5000, train_size=None, split_seed=0)
-splits = data.load(Data(**arguments))
+splits = Cifar(**arguments).load()
 assert len(splits.train) == 45_000""",
     read="splits.train.images.max(), splits.test.images.max()",
 )

@@ -24,8 +24,8 @@ from cifar.augment import Pipeline
 from cifar.backends.lightning import hardware
 from cifar.backends.lightning.gpu_batches import Batch, GpuBatches
 from cifar.config import composed
-from cifar.data import Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Subset
 
 IMAGES, CLASSES = 45_000, 10
 BATCHES = (128, 1024)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from cifar import backends, data, isolation
+from cifar import backends, isolation
 from cifar.config import Config, composed
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
@@ -43,7 +43,7 @@ def train(variant: str, seed: int) -> list[float]:
     chosen = config(seed)
     backend = backends.load(chosen.backend)
     apply(variant)
-    splits = data.load(chosen.data)
+    splits = chosen.data.load()
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(chosen)

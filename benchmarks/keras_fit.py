@@ -21,16 +21,15 @@ import plain_keras
 import timing
 from plain_keras import Fit
 
-from cifar import data
 from cifar.backends.keras import hardware
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 
 IMAGES = {"cnn": 3840, "resnet18": 640, "vit_tiny": 640}  # some seconds of training
 
 
 def fitted(side: Callable[[Config, Splits], Fit], chosen: Config) -> float:
-    return side(chosen, data.load(chosen.data)).rate()
+    return side(chosen, chosen.data.load()).rate()
 
 
 def config(name: str, runs: str, *more: str) -> Config:

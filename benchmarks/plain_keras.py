@@ -16,7 +16,7 @@ from keras import layers
 
 from cifar.backends.keras import hardware, model, weights
 from cifar.config import Config
-from cifar.data import Splits, Subset
+from cifar.datasets.splits import Splits, Subset
 from cifar.schema import IMAGE_SIZE
 
 PADDING = 4

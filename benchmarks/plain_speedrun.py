@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cifar.backends import peak_resident_memory
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 
 BATCH = 2000
 WIDTHS = (64, 256, 256)

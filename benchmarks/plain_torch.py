@@ -19,8 +19,8 @@ from cifar.augment import Pipeline
 from cifar.backends import memory
 from cifar.backends.lightning import hardware, model, weights
 from cifar.config import Config
-from cifar.data import Splits, Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Splits, Subset
 
 READY = 8  # batches that are made beforehand and used again and again
 WARM_UP = 4  # steps; as many batches as the workers have ready when the clock starts

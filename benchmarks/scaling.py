@@ -41,15 +41,15 @@ INTERVAL = 0.5  # seconds
 # train.py, telling at its end how long reading the data took.
 WATCHED = """
 import runpy, sys, time
-from cifar import data
-load = data.load
-def timed(config):
+from cifar.datasets.choice import DataChoice
+load = DataChoice.load
+def timed(data):
     global seconds
     started = time.perf_counter()
-    splits = load(config)
+    splits = load(data)
     seconds = time.perf_counter() - started
     return splits
-data.load = timed
+DataChoice.load = timed
 sys.argv[0] = "train.py"
 runpy.run_path("train.py", run_name="__main__")
 print(seconds)

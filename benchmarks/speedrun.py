@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from cifar import backends, data, experiment, isolation
+from cifar import backends, experiment, isolation
 from cifar.config import composed
 
 Facts = dict[str, float]
@@ -32,7 +32,7 @@ def ours(overrides: list[str], seed: int) -> Facts:
 def _ours(overrides: list[str]) -> Facts:
     config = composed(*overrides)
     backends.load(config.backend)
-    data.load(config.data)
+    config.data.load()
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         result = experiment.run(config)
@@ -57,7 +57,7 @@ def _plain(overrides: list[str], seed: int) -> Facts:
     import plain_speedrun
 
     config = composed(*overrides)
-    return plain_speedrun.train(data.load(config.data), config.epochs, seed)
+    return plain_speedrun.train(config.data.load(), config.epochs, seed)
 
 
 def main() -> None:

@@ -28,8 +28,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar import backends, data, isolation, tta
+from cifar import backends, isolation, tta
 from cifar.config import Config, composed
+from cifar.datasets.splits import Splits
 from cifar.evaluation import evaluate
 from cifar.models import speednet
 from cifar.runs.folder import RunFolder
@@ -60,7 +61,7 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
         speednet.whitening = _random_filters
     if without == "identities":
         speednet._identity_first = lambda kernel: kernel
-    backend, splits = backends.load(config.backend), data.load(config.data)
+    backend, splits = backends.load(config.backend), config.data.load()
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(config)
@@ -73,7 +74,7 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 
 
-def _random_filters(splits: data.Splits, size: int, epsilon: float = 0.0) -> np.ndarray:  # noqa: ARG001
+def _random_filters(splits: Splits, size: int, epsilon: float = 0.0) -> np.ndarray:  # noqa: ARG001
     bound = 1 / np.sqrt(3 * size * size)
     return np.random.default_rng(0).uniform(-bound, bound, (6 * size * size, 3, size, size)).astype(np.float32)
 

@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from cifar import data
 from cifar.config import composed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +57,7 @@ def to_first_step(overrides: list[str], place: Path) -> float:
 
 
 def main() -> None:
-    data.load(composed(*TASK).data)  # what is read and divided once is not what a start takes
+    composed(*TASK).data.load()  # what is read and divided once is not what a start takes
     print("from the command to the end of the first step", flush=True)
     for backend in IMPORTS:
         imports, starts = [], []

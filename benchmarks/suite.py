@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from cifar import console, data, files, mistakes
+from cifar import console, files, mistakes
 from cifar.config import composed
 from cifar.errors import nearest
 from cifar.runs import manifest
@@ -147,7 +147,7 @@ def main(given: list[str]) -> int:
         parser.error(f"--output {output}: there is no folder {output.parent}.")
     facts = surroundings()
     console.log_to_console()
-    data.load(composed().data)  # downloaded and parsed before anything is measured
+    composed().data.load()  # downloaded and parsed before anything is measured
     outcomes: dict[str, list[Outcome]] = {}
     for part in arguments.parts or PARTS:
         for command in PARTS[part]:

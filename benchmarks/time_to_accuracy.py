@@ -28,7 +28,7 @@ from typing import Any
 
 import ours
 
-from cifar import data, experiment, isolation
+from cifar import experiment, isolation
 from cifar.config import Config
 from cifar.runs.recorder import Recorder, Row
 
@@ -76,7 +76,7 @@ def looped(side: str, config: Config, accuracy: float) -> Progress:
     """Of one of plain_torch's loops."""
     import plain_torch
 
-    splits = data.load(config.data)
+    splits = config.data.load()
     loop = getattr(plain_torch, side)(config, splits)
     progress = Progress(accuracy)
     for _ in range(config.epochs):
@@ -95,7 +95,7 @@ def fitted(config: Config, accuracy: float) -> Progress:
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.model.stop_training = progress.validated(logs["val_accuracy"])
 
-    splits = data.load(config.data)
+    splits = config.data.load()
     fit = plain_keras.layers_in_data(config, splits)
     validation = plain_keras.arrays_of(splits.validation)
     progress = Progress(accuracy)

@@ -22,17 +22,16 @@ import plain_torch
 import timing
 from plain_torch import Loop
 
-from cifar import data
 from cifar.backends.lightning import hardware
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 
 SECONDS = 4  # of each measurement, about
 IMAGES = 49_900  # at most; the other 100 of the training images validate
 
 
 def looped(side: Callable[[Config, Splits], Loop], chosen: Config) -> float:
-    return side(chosen, data.load(chosen.data)).rate(SECONDS)
+    return side(chosen, chosen.data.load()).rate(SECONDS)
 
 
 def config(name: str, runs: str, images: int) -> Config:

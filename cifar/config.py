@@ -29,6 +29,7 @@ from pydantic import (
 from cifar import arguments, config_errors, migration, schema, studies
 from cifar.arguments import Vocabulary
 from cifar.augment import Augmentation
+from cifar.datasets import Data
 from cifar.errors import UserError
 from cifar.models import Model
 from cifar.optimizers import Optimizer
@@ -52,7 +53,6 @@ from cifar.trackers import Tracker
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PRIMARY = "config"  # conf/config.yaml
-TRAINING_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "digits": 1437}
 
 
 # One machine's auto is another's cpu, and a name may not depend on the machine.
@@ -93,31 +93,6 @@ class Keras(Section):
 
 
 Backend = Annotated[Lightning | Keras, Field(discriminator="name")]
-
-
-class Data(Section):
-    """Which images, and how they are divided."""
-
-    name: Literal["cifar10", "cifar100", "digits"]
-    root: Annotated[str | None, HOUSEKEEPING] = Field(description="folder of the downloaded data; digits has none")
-    val_size: PositiveInt = Field(description="images taken from the training images to choose the checkpoint by")
-    train_size: Annotated[PositiveInt | None, Neutral(None)] = Field(
-        description="stratified subset of the rest; null: all of it"
-    )
-    split_seed: Seed
-
-    @field_validator("train_size")
-    @classmethod
-    def _all_is_null(cls, train_size: int | None, info: ValidationInfo) -> int | None:
-        if not info.data.keys() >= {"name", "val_size"}:
-            return train_size  # a mistake there is reported
-        return None if train_size == TRAINING_IMAGES[info.data["name"]] - info.data["val_size"] else train_size
-
-    @model_validator(mode="after")
-    def _downloaded_data_needs_a_folder(self) -> "Data":
-        if self.name != "digits" and not self.root:
-            raise ValueError(f"{self.name} needs data.root, the folder that holds it (or set CIFAR_DATA_DIR)")
-        return self
 
 
 class Evaluation(Section):
@@ -262,7 +237,7 @@ class Config(Section):
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
         change the result."""
         digest = hashlib.sha256(json.dumps(identity(self), sort_keys=True).encode()).hexdigest()[:8]
-        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.name, self.backend.label)
+        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.label, self.backend.label)
         return "-".join((*choices, f"s{self.seed}", digest))
 
 
@@ -308,13 +283,22 @@ def _without_effect(config: Config) -> Iterator[str]:
             f"evaluation.tta_share={config.evaluation.tta_share}: with evaluation.tta=none, there is one view of every "
             f"image; choose evaluation.tta=flip or flip_shift, or leave out the share."
         )
-    if config.data.name == "digits" and config.data.root is not None:
-        yield f"data.root={config.data.root}: data=digits comes with scikit-learn, not from a folder; leave it out."
     for part, share in config.freeze.items():
         if whole := next((p for p, s in config.freeze.items() if part.startswith(f"{p}.") and s <= share), None):
             yield f"freeze.{part}={share}: {whole}, which it is a part of, is frozen from {config.freeze[whole]} on."
-    if note := config.optimizer.without_effect():
-        yield note
+    for choice in (config.data, config.optimizer):
+        if note := choice.without_effect():
+            yield note
+
+
+def advice(config: Config) -> list[str]:
+    """What was chosen that makes no sense for these images. It is done all the same."""
+    if config.data.mirrored_alike:
+        return []
+    said = f"data={config.data.name}: a mirrored image is of no class"
+    flips = [f"{said}, and aug={config.aug.name} mirrors; '~aug.flip' leaves that out."] if config.aug.flip else []
+    tta = config.evaluation.tta
+    return flips + ([f"{said}, and evaluation.tta={tta} shows such images."] if tta != "none" else [])
 
 
 def check_single(config: Config, hydra_overrides: Sequence[str]) -> None:

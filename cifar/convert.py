@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cifar import backends, data, isolation, tta
+from cifar import backends, isolation, tta
 from cifar.backends import Weights
 from cifar.config import Backend, Config, from_yaml, to_yaml
+from cifar.datasets.splits import Splits
 from cifar.errors import UserError
 from cifar.evaluation import evaluate
 from cifar.runs import manifest
@@ -69,13 +70,13 @@ def _read(source: RunFolder) -> tuple[Config, dict[str, Any]]:
 def with_images(config: Config, result: dict[str, Any], root: Path | None) -> Config:
     """`config` with the images in `root`, if that is given. Raises UserError if these are not the run's own."""
     if root is not None:
-        if config.data.name == "digits":
-            raise UserError(f"--data-root {root}: the run's data are the digits of scikit-learn, which have no folder.")
+        if not config.data.needs_root:
+            raise UserError(f"--data-root {root}: the run's data are {config.data.label}, which have no folder.")
         config = config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
-    found = data.fingerprint(config.data)
+    found = config.data.fingerprint()
     if found is None:
         raise UserError(
-            f"{config.data.name} is not in {config.data.root}; say with --data-root FOLDER where the run's images are."
+            f"{config.data.label} is not in {config.data.root}; say with --data-root FOLDER where the run's images are."
         )
     if found != result["data_fingerprint"]:
         raise UserError(
@@ -92,19 +93,19 @@ def _in_float32(config: Config) -> Config:
 
 def _take(config: Config, folder: Path) -> tuple[Weights, Logits]:
     """The run's weights, and the test logits they give in its own framework."""
-    backend, splits, source = backends.load(config.backend), data.load(config.data), RunFolder(folder)
+    backend, splits, source = backends.load(config.backend), config.data.load(), RunFolder(folder)
     return backend.take(config, splits, source), _logits(backend, config, splits, source)
 
 
 def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, Logits]:
     """Write the weights as a checkpoint of the other framework; (its device, the test logits they give there)."""
-    backend, splits, target = backends.load(config.backend), data.load(config.data), RunFolder(folder)
+    backend, splits, target = backends.load(config.backend), config.data.load(), RunFolder(folder)
     plan = backend.plan(config, len(splits.class_names))
     backend.put(config, splits, target, weights)
     return plan.device, _logits(backend, config, splits, target)
 
 
-def _logits(backend: backends.Backend, config: Config, splits: data.Splits, folder: RunFolder) -> Logits:
+def _logits(backend: backends.Backend, config: Config, splits: Splits, folder: RunFolder) -> Logits:
     predict = functools.partial(backend.predict, config, splits, folder)
     return tta.averaged(predict, splits.test.images, config.evaluation)
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, data, files, signals, tta
+from cifar import backends, console, files, signals, tta
 from cifar.augment import Pipeline
 from cifar.backends import Backend, Plan
-from cifar.config import Config
-from cifar.data import CLASSES, Splits
+from cifar.config import Config, advice
+from cifar.datasets.splits import Splits
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.evaluation import check_finite, evaluate
 from cifar.report import summary
@@ -45,7 +45,7 @@ def run(config: Config) -> dict[str, Any] | None:
     check(config)  # first: a framework takes seconds to load
     backend = backends.load(config.backend)
     plan = planned(backend, config)
-    splits = data.load(config.data)
+    splits = config.data.load()
     with folder.claimed():
         if (finished := _finished(folder, config)) is not None:  # by another process, meanwhile
             return finished
@@ -56,16 +56,16 @@ def run(config: Config) -> dict[str, Any] | None:
 
 def check(config: Config) -> None:
     """Refuse what can be told to be wrong without data or framework. Raises UserError."""
-    data.check(config.data, config.batch_size)
+    config.data.check(config.batch_size)
     config.tracker.check()
-    Pipeline(config.aug, CLASSES[config.data.name], (0, 0, 0))
+    Pipeline(config.aug, config.data.classes, (0, 0, 0))
 
 
 def planned(backend: Backend, config: Config) -> Plan:
     """What `backend` will do with `config` on this machine. Raises UserError if it cannot be done."""
     resumed = as_started(config)
     try:
-        return backend.plan(resumed, CLASSES[config.data.name])
+        return backend.plan(resumed, config.data.classes)
     except NoSuchPrecision as error:
         if resumed.precision == config.precision:
             raise
@@ -96,7 +96,7 @@ def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
     result = folder.result if config.on_existing in ("resume", "skip") else None
     if result is None:
         return None
-    fingerprint = data.fingerprint(config.data)
+    fingerprint = config.data.fingerprint()
     continuity.check_finished(folder, config, fingerprint)
     notes = "".join(f"\n{note}" for note in continuity.differences(folder, config, fingerprint))
     log.info("Already done (on_existing=rerun runs it again).%s\n\n%s", notes, summary(folder, result))
@@ -180,7 +180,7 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
                 folder.start(config)
                 _write_manifest(folder, splits, plan)
                 log.info("%s", _headline(config, plan, splits, folder))
-                for line in data.advice(config):
+                for line in advice(config):
                     log.warning("Note: %s", line)
                 tracker = config.tracker.start(_shown(config, folder))
                 result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
@@ -196,7 +196,7 @@ def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folde
 
 def _shown(config: Config, folder: RunFolder) -> Run:
     """What a tracker is told at the start."""
-    tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.name)
+    tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.label)
     return Run(folder.path, config.study, config.backend.label, tags, config.model_dump())
 
 
@@ -284,7 +284,7 @@ def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> 
     return (
         f"{config.model.label}, {plan.parameters:,} parameters, {plan.flops / 1e6:,.0f} MFLOP an image; "
         f"augmentation {config.aug.name}; {config.optimizer.name}\n"
-        f"{config.data.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
+        f"{config.data.label}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
         f"{len(splits.test):,} test images; {config.epochs} epochs of "
         f"{len(splits.train) // config.batch_size} steps of {config.batch_size}\n"
         f"images: {splits.description or 'not known'} (fingerprint {splits.fingerprint})\n"

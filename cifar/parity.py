@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cifar import backends, data, isolation
+from cifar import backends, isolation
 from cifar.backends import Weights
 from cifar.config import Config
-from cifar.data import CLASSES
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
@@ -99,7 +98,7 @@ def proof(config: Config) -> Config:
     step."""
     model = config.model.model_dump()
     still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if name.startswith("drop")}
-    classes = CLASSES[config.data.name]  # a stratified subset has at least one image of each
+    classes = config.data.classes  # a stratified subset has at least one image of each
     changes = {
         "model": model | still,
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
@@ -119,13 +118,13 @@ def proof(config: Config) -> Config:
 
 def _refuse(config: Config) -> None:
     """Raises UserError if the backend cannot do what the config asks for."""
-    backends.load(config.backend).plan(config, CLASSES[config.data.name])
+    backends.load(config.backend).plan(config, config.data.classes)
 
 
 def train(config: Config) -> Training:
     """Train `config` as train.py would, in a folder that is thrown away."""
     backend = backends.load(config.backend)
-    splits = data.load(config.data)
+    splits = config.data.load()
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(config)
@@ -142,7 +141,7 @@ def train(config: Config) -> Training:
 def carry(config: Config, weights: Weights) -> Carried:
     """Give `weights` to the backend's network; see what it makes of images, and what comes back."""
     backend = backends.load(config.backend)
-    splits = data.load(config.data)
+    splits = config.data.load()
     images = splits.train.images[splits.train.indices]
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))

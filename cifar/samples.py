@@ -7,8 +7,8 @@ import numpy as np
 
 from cifar import plots
 from cifar.augment import Augmentation, Pipeline
-from cifar.data import Splits, Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Splits, Subset
 
 IMAGES = 10
 TIMES = 4

@@ -35,10 +35,9 @@ def logits(config, arrays, images, training):
 
 def checkpoints(config):
     """The weights of a run's last and best checkpoint."""
-    from cifar import data
     from cifar.runs.folder import RunFolder
 
-    backend, splits = backends.load(config.backend), data.load(config.data)
+    backend, splits = backends.load(config.backend), config.data.load()
     return {kind: backend.take(config, splits, RunFolder.of(config), last=kind == "last") for kind in ("last", "best")}
 
 
@@ -48,12 +47,11 @@ def plan(config):
 
 def drawn(config, epochs):
     """A digest of each batch of `epochs` as the framework is given it by its own loader."""
-    from cifar import data
     from cifar.augment import Pipeline
-    from cifar.data.batches import TrainingBatches
+    from cifar.datasets.batches import TrainingBatches
 
     backends.load(config.backend)
-    splits = data.load(config.data)
+    splits = config.data.load()
     pipeline = Pipeline(config.aug, CLASSES, splits.mean_colour)
     batches = TrainingBatches(splits.train, config.batch_size, epochs, config.seed, pipeline)
     return [_digest(batch) for batch in _delivered(config, batches, epochs)]

@@ -7,10 +7,11 @@ import pytest
 from settings import TINY
 
 from cifar import convert as convert_module
-from cifar import data, experiment
+from cifar import experiment
 from cifar.config import composed, to_yaml
 from cifar.convert import convert
-from cifar.data import archives, arrays
+from cifar.datasets import archives, arrays
+from cifar.datasets.cifar import Cifar
 from cifar.errors import UserError
 from cifar.metrics import METRICS
 from cifar.runs.folder import RunFolder
@@ -84,7 +85,7 @@ np.save(images, np.asarray(saved.serve(tf.constant(np.load(images), tf.float32))
 def test_a_network_trained_in_pytorch_leaves_as_keras_file_and_saved_model(carried, tmp_path):
     source, there = carried
     images = tmp_path / "images.npy"
-    np.save(images, data.load(source.config.data).test.images)
+    np.save(images, source.config.data.load().test.images)
     best, out = there.checkpoints / "best.keras", tmp_path / "saved"
     done = subprocess.run(
         [sys.executable, "-c", LEAVE, best, out, images], cwd=tmp_path, capture_output=True, text=True
@@ -112,7 +113,7 @@ def test_what_cannot_be_converted_is_refused(carried, config, tmp_path):
     folder = RunFolder(shutil.copytree(carried[0].path, tmp_path / "copy"))
     timm = folder.config.model_copy(update={"model": config("model=timm", "model.architecture=convnext_atto").model})
     (folder.path / "config.yaml").write_text(to_yaml(timm))
-    with pytest.raises(UserError, match="model=timm: backend=keras cannot build it"):
+    with pytest.raises(UserError, match="model=timm exists for backend=lightning only"):
         convert(folder, section(config, "backend=keras"))
     with pytest.raises(UserError, match="which have no folder"):
         convert(folder, section(config, "backend=keras"), tmp_path)
@@ -125,13 +126,13 @@ def test_what_cannot_be_converted_is_refused(carried, config, tmp_path):
 
 
 def test_images_that_have_moved_are_taken_from_their_new_place(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # few images will do
+    monkeypatch.setattr(Cifar, "_check_complete", lambda *_: None)  # few images will do
     images, labels = np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 10
     for place, colour in (("here", 0), ("there", 1)):
         made = arrays.describe(images + np.uint8(colour), labels, images, labels, tuple("0123456789"))
         arrays.write(made, archives.cache_folder("cifar10", str(tmp_path / place)), {})
     moved = config("data=cifar10", f"data.root={tmp_path / 'gone'}")
-    result = {"data_fingerprint": data.fingerprint(moved.data.model_copy(update={"root": str(tmp_path / "here")}))}
+    result = {"data_fingerprint": moved.data.model_copy(update={"root": str(tmp_path / "here")}).fingerprint()}
     with pytest.raises(UserError, match=r"cifar10 is not in .*/gone; say with --data-root FOLDER where"):
         convert_module.with_images(moved, result, None)
     assert convert_module.with_images(moved, result, tmp_path / "here").data.root == str(tmp_path / "here")

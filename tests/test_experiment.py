@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from settings import BACKEND, ROOT, TINY
 
-from cifar import backends, data, experiment, plots
+from cifar import backends, experiment, plots
 from cifar.config import composed
 from cifar.errors import TrainingDiverged, UserError
 from cifar.evaluation import evaluate
@@ -29,7 +29,7 @@ from cifar.runs.recorder import Recorder, read_metrics
 
 def weights(run, last=True):
     """Of the last or the best checkpoint, by PyTorch's names."""
-    return backends.load(run.backend).take(run, data.load(run.data), RunFolder.of(run), last=last)
+    return backends.load(run.backend).take(run, run.data.load(), RunFolder.of(run), last=last)
 
 
 def assert_same_weights(one, other):
@@ -99,7 +99,7 @@ def test_the_result_follows_from_the_predictions_and_the_metrics(done):
         manifest["data"]
         | {
             "fingerprint": result["data_fingerprint"],
-            "split": data.load(done.data).division,
+            "split": done.data.load().division,
             "train": 256,
             "validation": 200,
             "test": 360,
@@ -111,7 +111,7 @@ def test_the_result_follows_from_the_predictions_and_the_metrics(done):
 
 def test_the_validation_loss_is_the_mean_over_images(tiny):
     run = tiny("data.val_size=700", "precision=fp32")  # not a multiple of the batch: the last one is smaller
-    result, folder, splits = experiment.run(run), RunFolder.of(run), data.load(run.data)
+    result, folder, splits = experiment.run(run), RunFolder.of(run), run.data.load()
     validation = splits.validation
     images, labels = (np.array(part[validation.indices]) for part in (validation.images, validation.labels))
     again = evaluate(backends.load(run.backend).predict(run, splits, folder, images), labels)
@@ -275,11 +275,11 @@ def test_other_images_or_another_precision_do_not_finish_a_run(done):
     folder.write_json("manifest.json", manifest)
     with pytest.raises(UserError, match="was begun with images of other images, now "):
         experiment.run(run)
-    manifest["data"] |= {"fingerprint": data.load(run.data).fingerprint, "split": "of earlier"}
+    manifest["data"] |= {"fingerprint": run.data.load().fingerprint, "split": "of earlier"}
     folder.write_json("manifest.json", manifest)
     with pytest.raises(UserError, match="was begun with split of earlier, now "):
         experiment.run(run)
-    manifest["data"] |= {"split": data.load(run.data).division}
+    manifest["data"] |= {"split": run.data.load().division}
     manifest["starts"][-1]["plan"]["device"] = "NVIDIA H200"
     folder.write_json("manifest.json", manifest)
     on_cpu = run.backend.model_copy(update={"device": "cpu"})
@@ -358,7 +358,7 @@ def test_what_is_frozen_stays_as_it_is_and_the_rest_trains_on(tiny):
         experiment.run(run)
     after_one, after_two = weights(one), weights(two)
     first = two.model.initial_weights(
-        {name: array.shape for name, array in after_two.items()}, two.seed, data.load(two.data)
+        {name: array.shape for name, array in after_two.items()}, two.seed, two.data.load()
     )
     never, at_last = {"conv0_0.weight", "conv0_0.bias"}, {"norm1_1.bias"}
     for name in after_two:
@@ -374,7 +374,7 @@ def test_only_some_epochs_are_validated_and_the_test_averages_views(tiny):
     assert all(np.isfinite(row["train/loss"]) for row in rows)
     assert result["best_epoch"] in (2, 4, 5)
     assert result["val/acc"] == np.nanmax([row["val/acc"] for row in rows])
-    backend, splits = backends.load(run.backend), data.load(run.data)
+    backend, splits = backends.load(run.backend), run.data.load()
     alone = backend.predict(run, splits, folder, splits.test.images)
     assert result["test/acc_one_view"] == evaluate(alone, np.array(splits.test.labels)).acc
     with np.load(folder.path / "predictions.npz") as predictions:
@@ -542,7 +542,7 @@ def test_a_validation_loss_that_is_not_finite_ends_the_run_with_its_epoch(tiny, 
 def test_test_logits_that_are_not_finite_are_told_with_their_epoch(tiny):
     run = tiny("epochs=1")
     experiment.run(run)
-    folder, backend, splits = RunFolder.of(run), backends.load(run.backend), data.load(run.data)
+    folder, backend, splits = RunFolder.of(run), backends.load(run.backend), run.data.load()
     arrays = weights(run, last=False)
     arrays["fc.bias"][3] = np.inf
     backend.put(run, splits, folder, arrays)

@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from cifar.backends.lightning import model, weights
-from cifar.data import Splits, Subset
+from cifar.datasets.splits import Splits, Subset
 from cifar.models.speednet import whitening
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small")

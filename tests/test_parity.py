@@ -9,7 +9,7 @@ import tasks
 
 from cifar import isolation, parity
 from cifar.config import composed
-from cifar.data import archives, arrays
+from cifar.datasets import archives, arrays
 from cifar.errors import UserError
 from cifar.schema import flat
 

@@ -1,13 +1,13 @@
 import numpy as np
 
-from cifar import data, samples
+from cifar import samples
 from cifar.samples import _augmented, _one_a_class
 
 
 def test_augmented_samples_stand_under_their_originals(config):
     """Without augmentation the rows are the originals themselves, one of each class in order."""
     run = config("data=digits", "aug=none")
-    splits = data.load(run.data)
+    splits = run.data.load()
     chosen = _one_a_class(splits)
     assert splits.train.labels[chosen.indices].tolist() == list(range(10))
     for epoch in range(3):
@@ -15,7 +15,7 @@ def test_augmented_samples_stand_under_their_originals(config):
 
 
 def test_policies_make_a_row_each(config, tmp_path):
-    splits = data.load(config("data=digits").data)
+    splits = config("data=digits").data.load()
     policies = [config("data=digits", f"aug={name}").aug for name in ("basic", "mixup")]
     samples.draw_policies(policies, splits, tmp_path / "policies.png")
     assert (tmp_path / "policies.png").stat().st_size > 10_000

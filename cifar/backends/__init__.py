@@ -15,7 +15,7 @@ from cifar import console, environment
 from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder

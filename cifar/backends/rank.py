@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cifar import backends, data, isolation
+from cifar import backends, isolation
 from cifar.config import from_yaml
 from cifar.errors import TrainingDiverged
 from cifar.runs.folder import RunFolder
@@ -24,7 +24,7 @@ def main() -> None:
 
     folder, place = RunFolder(Path(order["folder"])), Place(**order["place"])
     with contextlib.suppress(TrainingDiverged):  # the main process sees it too, and reports it
-        train(config, data.load(config.data), folder, place, [])
+        train(config, config.data.load(), folder, place, [])
 
 
 if __name__ == "__main__":

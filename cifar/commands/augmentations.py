@@ -18,9 +18,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
-    from cifar import data, samples
+    from cifar import samples
 
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml") if path.stem != "none")
     configs = [composed(f"data={arguments.data}", f"aug={name}") for name in names]
-    samples.draw_policies([config.aug for config in configs], data.load(configs[0].data), arguments.out)
+    samples.draw_policies([config.aug for config in configs], configs[0].data.load(), arguments.out)
     print(arguments.out)

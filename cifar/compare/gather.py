@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from cifar.config import NO_CHOICE, upgraded
-from cifar.data.known import KNOWN
+from cifar.datasets import KNOWN
 from cifar.errors import UserError
 from cifar.metrics import Split
 from cifar.runs.folder import RunFolder

@@ -3,15 +3,13 @@
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from cifar.datasets.splits import Splits
 from cifar.rng import WEIGHTS, generator
 from cifar.schema import Choice
-
-if TYPE_CHECKING:
-    from cifar.data import Splits
 
 Shapes = dict[str, tuple[int, ...]]  # of weights, by name
 Arrays = dict[str, np.ndarray]
@@ -52,7 +50,7 @@ class ModelChoice(Choice):
         """How many there are to train, if its size is free; None: its name says its size."""
         return None
 
-    def initial_weights(self, shapes: Shapes, seed: int, splits: "Splits") -> Arrays | None:
+    def initial_weights(self, shapes: Shapes, seed: int, splits: Splits) -> Arrays | None:
         """float32, by name; None: the network keeps those that its author gave it."""
         return self.drawn(shapes, seed)
 

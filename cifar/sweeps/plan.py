@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cifar import backends, data, experiment, isolation
+from cifar import backends, experiment, isolation
 from cifar.config import Config
+from cifar.datasets.choice import DataChoice
 from cifar.errors import UserError
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder, make
@@ -121,7 +122,7 @@ def check(jobs: Iterable[Job], share: Mapping[str, str] | None, problems: Proble
         _collect(problems, [job], _check_cheaply, job)
     problems.refuse()
     for alike in _alike(waiting, lambda job: job.config.data.model_dump_json()):
-        _collect(problems, alike, data.load, alike[0].config.data)  # one download, not one a job
+        _collect(problems, alike, DataChoice.load, alike[0].config.data)  # one download, not one a job
     if share is not None:
         _ask_backends(problems, waiting, share)
     problems.refuse()
@@ -129,9 +130,9 @@ def check(jobs: Iterable[Job], share: Mapping[str, str] | None, problems: Proble
 
 def _check_finished(jobs: Iterable[Job], problems: Problems) -> None:
     """Note what was done with other images than are there now, or on another device than is asked for."""
-    for alike in _alike(jobs, lambda job: f"{job.config.data.name} {job.config.data.root}"):
+    for alike in _alike(jobs, lambda job: job.config.data.model_dump_json()):
         try:
-            fingerprint = data.fingerprint(alike[0].config.data)  # once: hundreds of jobs may share the images
+            fingerprint = alike[0].config.data.fingerprint()  # once: hundreds of jobs may share the images
         except UserError as error:
             problems.add(str(error), _numbers(alike))
             continue

@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from cifar import console, data
-from cifar.config import Config
+from cifar import console
+from cifar.config import Config, advice
 from cifar.sweeps import plan, progress
 from cifar.sweeps.launchers import Launcher
 from cifar.sweeps.plan import Job, Problems
@@ -27,7 +27,7 @@ def run(configs: Mapping[int, Config], launcher: Launcher, problems: Problems) -
     jobs = plan.jobs_of(configs)
     prepare(jobs, launcher, problems)
     log.info("%s\n", plan.shown(jobs))
-    for line in dict.fromkeys(itertools.chain(*(data.advice(job.config) for job in jobs))):
+    for line in dict.fromkeys(itertools.chain(*(advice(job.config) for job in jobs))):
         log.warning("Note: %s", line)
     left = [job for job in jobs if job.state == "left"]
     with stopped_by_signals() as stop:

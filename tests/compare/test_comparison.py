@@ -7,7 +7,7 @@ import scipy.stats
 from compare.folders import CLASSES, config, finished, name, predicted, started, study, trained
 
 from cifar.compare import comparison, tables
-from cifar.data.known import KNOWN
+from cifar.datasets import KNOWN
 from cifar.errors import UserError
 
 CONTRACT = {

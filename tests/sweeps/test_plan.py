@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from cifar import data
 from cifar.errors import UserError
 from cifar.sweeps import plan
 from cifar.sweeps.plan import Job, Problems
@@ -66,7 +65,7 @@ def test_another_way_to_test_a_run_is_another_job_that_does_not_train_it_again(t
 
 def test_what_was_done_with_other_images_or_by_other_code_is_told(job):
     done = [job("seed=0"), job("seed=1")]
-    for each, fingerprint in zip(done, ("of other images", data.fingerprint(done[0].config.data)), strict=True):
+    for each, fingerprint in zip(done, ("of other images", done[0].config.data.fingerprint()), strict=True):
         begin(each)
         each.folder.finish({"test/acc": 0.5, "data_fingerprint": fingerprint})
         each.folder.write_json("manifest.json", {"starts": [{"code": "0ld0ld00"}]})

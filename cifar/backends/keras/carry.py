@@ -3,7 +3,7 @@
 from cifar.backends import Weights
 from cifar.backends.keras import checkpoints, hardware, model, module, weights
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.runs.folder import RunFolder
 
 

@@ -9,7 +9,7 @@ from cifar.backends.keras import hardware, model, weights
 from cifar.backends.keras.carry import take
 from cifar.backends.keras.loader import EVALUATION_BATCH
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.runs.folder import RunFolder
 
 

@@ -15,8 +15,8 @@ from cifar.backends.keras.module import Classifier
 from cifar.backends.keras.profile import profiled
 from cifar.backends.writer import Writer
 from cifar.config import Config
-from cifar.data import Splits
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Splits
 from cifar.errors import TrainingDiverged
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder

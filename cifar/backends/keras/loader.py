@@ -8,8 +8,8 @@ import numpy as np
 
 from cifar.backends.keras import hardware
 from cifar.config import Config
-from cifar.data import Subset
-from cifar.data.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.splits import Subset
 
 EVALUATION_BATCH = 500
 

@@ -12,7 +12,7 @@ from keras import ops
 from cifar import averaging, freezing
 from cifar.backends.keras import hardware, model, optimizer, weights
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.optimizers.update.keras import StepTable
 from cifar.schedule import learning_rates
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from cifar.backends import Weights
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.models.layers.keras import name_of
 
 _TO_PYTORCH = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a convolution's and of a linear layer's kernel; others stay

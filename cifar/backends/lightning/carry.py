@@ -5,7 +5,7 @@ from cifar.backends.lightning import checkpoints, model, weights
 from cifar.backends.lightning.checkpoints import AtomicIO
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.runs.folder import RunFolder
 
 _PREFIX = "network."

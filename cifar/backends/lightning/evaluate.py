@@ -8,7 +8,7 @@ from cifar.backends.lightning import checkpoints, hardware
 from cifar.backends.lightning.carry import restored
 from cifar.backends.lightning.loader import EVALUATION_BATCH
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 from cifar.runs.folder import RunFolder
 
 

@@ -22,8 +22,8 @@ from cifar.backends.lightning.parallel import Place
 from cifar.backends.lightning.profile import profiled
 from cifar.backends.writer import Writer
 from cifar.config import Config
-from cifar.data import Splits, Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Splits, Subset
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 from cifar.schedule import learning_rates

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from cifar.augment.torch import sent
-from cifar.data import Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Subset
 
 Batch = tuple[Tensor, Tensor]
 

@@ -11,8 +11,8 @@ from cifar.augment import Pipeline
 from cifar.backends.lightning import gpu_batches, hardware
 from cifar.backends.lightning.gpu_batches import Batch, GpuBatches
 from cifar.config import Config
-from cifar.data import Subset
-from cifar.data.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.splits import Subset
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 2000}  # images, by type of device
 

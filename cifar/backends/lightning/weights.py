@@ -6,7 +6,7 @@ import torch
 from cifar.backends import Weights
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
-from cifar.data import Splits
+from cifar.datasets.splits import Splits
 
 _COUNTERS = "num_batches_tracked"  # of batch norms, which do not use them
 

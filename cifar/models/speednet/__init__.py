@@ -1,15 +1,13 @@
 """The network of the CIFAR-10 speed records."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from cifar.datasets.splits import Splits
 from cifar.models.choice import Arrays, Distribution, ModelChoice, Shapes, Uniform, pytorch_default
-
-if TYPE_CHECKING:
-    from cifar.data import Splits
 
 SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
 _WHITENING_IMAGES = 5000
@@ -38,7 +36,7 @@ class SpeedNet(ModelChoice):
             before = width
         return kernels + before * classes
 
-    def initial_weights(self, shapes: Shapes, seed: int, splits: "Splits") -> Arrays:
+    def initial_weights(self, shapes: Shapes, seed: int, splits: Splits) -> Arrays:
         """Drawn, but for the first layer, which whitens the training images."""
         return self.drawn(shapes, seed) | {"whiten.weight": whitening(splits, size=shapes["whiten.weight"][-1])}
 
@@ -51,7 +49,7 @@ class SpeedNet(ModelChoice):
         return Uniform(math.sqrt(3) / shape[1]) if layer == "fc" else pytorch_default(shape)
 
 
-def whitening(splits: "Splits", size: int, epsilon: float = 5e-4) -> np.ndarray:
+def whitening(splits: Splits, size: int, epsilon: float = 5e-4) -> np.ndarray:
     """float32 [2 * n, 3, size, size], n = 3 * size * size: filters that make the patches of normalised training images
     uncorrelated and of variance 1, then the same filters negated.
 

@@ -1,15 +1,13 @@
 """Any network of timm."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from cifar.datasets.splits import Splits
 from cifar.models.choice import ModelChoice, Shapes
 from cifar.schema import Neutral
-
-if TYPE_CHECKING:
-    from cifar.data import Splits
 
 
 class Timm(ModelChoice):
@@ -26,5 +24,5 @@ class Timm(ModelChoice):
     def label(self) -> str:
         return re.sub(r"[^A-Za-z0-9._-]", "_", self.architecture)
 
-    def initial_weights(self, shapes: Shapes, seed: int, splits: "Splits") -> None:
+    def initial_weights(self, shapes: Shapes, seed: int, splits: Splits) -> None:
         """timm's own, from PyTorch's random state."""

@@ -9,7 +9,6 @@ import keras
 import pytest
 from settings import SMALL
 
-from cifar import data
 from cifar.backends.keras import hardware, module
 
 
@@ -27,7 +26,7 @@ def build(config):
     def built(*overrides):
         chosen = config(*SMALL, *overrides)
         hardware.configure(chosen)
-        splits = data.load(chosen.data)
+        splits = chosen.data.load()
         classifier = module.build(chosen, splits, chosen.epochs * len(splits.train) // chosen.batch_size)
         classifier.run_eagerly = True
         return classifier, (splits.train.images[:32], splits.train.labels[:32])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cifar.backends.keras import loader
-from cifar.data import Subset
+from cifar.datasets.splits import Subset
 
 
 class Steps:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from settings import PARAMETERS
 
-from cifar import data
 from cifar.backends.keras import hardware, model, module, weights
 from cifar.models.choice import ModelChoice
 
@@ -147,7 +146,7 @@ def test_a_network_that_is_not_ours_keeps_its_own_first_weights_which_follow_the
 
     monkeypatch.setattr(model, "build", own)
     chosen = config("backend=keras", "data=digits", "model=cnn").model_copy(update={"model": Own()})
-    splits = data.load(chosen.data)
+    splits = chosen.data.load()
     first, again, other = (
         weights.read(module.build(chosen.model_copy(update={"seed": seed}), splits, steps=1).network)
         for seed in (1, 1, 2)

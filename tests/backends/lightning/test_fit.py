@@ -10,7 +10,7 @@ import pytest
 import torch
 from settings import ROOT
 
-from cifar import data, experiment
+from cifar import experiment
 from cifar.backends import lightning
 from cifar.backends.lightning import model
 from cifar.backends.lightning.module import Classifier
@@ -27,7 +27,7 @@ def read(folder, name):
 
 def logits(run, state):
     """Of the test images, by weights `state`, computed without the code under test."""
-    splits = data.load(run.data)
+    splits = run.data.load()
     network = model.build(run.model, 10, splits.mean, splits.std).eval()
     network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
     with torch.no_grad():
@@ -133,7 +133,7 @@ def test_two_devices_validate_the_network_that_is_saved(tiny, average):
     fast = ("optimizer=sgd", "optimizer.lr=0.2", "schedule=constant")  # so that the statistics matter
     run = tiny("backend.device=cpu", "backend.devices=2", "precision=fp32", "epochs=1", *fast, *average)
     experiment.run(run)
-    folder, splits = RunFolder.of(run), data.load(run.data)
+    folder, splits = RunFolder.of(run), run.data.load()
     images, labels = (
         np.array(part[splits.validation.indices]) for part in (splits.validation.images, splits.validation.labels)
     )

@@ -6,14 +6,13 @@ import torch
 from omegaconf import OmegaConf
 from settings import ROOT
 
-from cifar import data
 from cifar.augment import Augmentation, Pipeline
 from cifar.backends import lightning
 from cifar.backends.lightning import gpu_batches, loader
 from cifar.backends.lightning.gpu_batches import GpuBatches
 from cifar.backends.lightning.module import Classifier
-from cifar.data import Subset
-from cifar.data.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.splits import Subset
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
 from cifar.trackers.none import Unseen
@@ -112,7 +111,7 @@ def train(run):
     folder = RunFolder.of(run)
     folder.make()
     folder.start(run)
-    lightning.fit(run, data.load(run.data), folder, Recorder(folder.metrics, run.epochs, 128, Unseen()))
+    lightning.fit(run, run.data.load(), folder, Recorder(folder.metrics, run.epochs, 128, Unseen()))
     columns = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc")
     checkpoint = torch.load(folder.checkpoints / "last.ckpt", weights_only=True)
     return [[row[name] for name in columns] for row in read_metrics(folder.metrics)], checkpoint["state_dict"]

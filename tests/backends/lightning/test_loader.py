@@ -9,8 +9,8 @@ import torch
 from cifar.augment import Pipeline
 from cifar.backends.lightning import loader
 from cifar.backends.lightning.gpu_batches import GpuBatches
-from cifar.data import Subset
-from cifar.data.batches import TrainingBatches
+from cifar.datasets.batches import TrainingBatches
+from cifar.datasets.splits import Subset
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (41, 32, 32, 3), dtype=np.uint8)
 SUBSET = Subset(IMAGES, np.arange(41) % 10, np.arange(41)[::-1])

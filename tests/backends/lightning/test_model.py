@@ -5,7 +5,6 @@ import torch
 from settings import PARAMETERS
 from torch import nn
 
-from cifar import data
 from cifar.backends.lightning import model, weights
 from cifar.errors import UserError
 from cifar.models.choice import ModelChoice
@@ -149,7 +148,7 @@ class Tempered(nn.Module):
 
 def test_a_network_that_is_not_ours_keeps_its_own_first_weights(config):
     chosen = config("data=digits", "model=cnn", "model.width=4")
-    splits, network = data.load(chosen.data), model.Network(Tempered(), (0, 0, 0), (1, 1, 1))
+    splits, network = chosen.data.load(), model.Network(Tempered(), (0, 0, 0), (1, 1, 1))
     before = weights.read(network)
     weights.initialise(network, chosen.model_copy(update={"model": Own()}), splits)
     after = weights.read(network)

@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar import data
-from cifar.config import Data
-from cifar.data import archives
+from cifar.datasets import archives
+from cifar.datasets.cifar import Cifar
 from cifar.errors import UserError
 
 CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -169,7 +168,7 @@ def test_the_fingerprint_is_of_the_content_wherever_it_lies(tmp_path, official):
 
 
 def test_the_published_files_are_known_by_their_checksums_packed_or_not(tmp_path, official, monkeypatch):
-    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # the folder is a small one
+    monkeypatch.setattr(Cifar, "_check_complete", lambda *_: None)  # the folder is a small one
     for place in "abc":
         (tmp_path / place).mkdir()
     folder, tarball = official.write_folder(tmp_path / "a"), official.write_tarball(tmp_path / "b")
@@ -189,21 +188,21 @@ def test_the_published_files_are_known_by_their_checksums_packed_or_not(tmp_path
 
 
 def test_images_that_are_not_known_are_a_warning(tmp_path, official, monkeypatch, caplog):
-    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # the folder is a small one
+    monkeypatch.setattr(Cifar, "_check_complete", lambda *_: None)  # the folder is a small one
     monkeypatch.setattr(logging.getLogger("cifar"), "propagate", True)
     official.write_folder(tmp_path)
     assert description(tmp_path) is None
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     fingerprint = archives.load("cifar10", str(tmp_path)).fingerprint
     assert f"in {tmp_path} are not the published ones, nor another known copy (fingerprint {fingerprint})" in warning
-    monkeypatch.setitem(data.KNOWN, fingerprint, "a copy")
+    monkeypatch.setitem(Cifar.known, fingerprint, "a copy")
     caplog.clear()
     assert description(tmp_path) == "a copy"
     assert not caplog.records
 
 
 def description(root):
-    return data.load(Data(name="cifar10", root=str(root), val_size=20, train_size=None, split_seed=0)).description
+    return Cifar(name="cifar10", root=str(root), val_size=20, train_size=None, split_seed=0).load().description
 
 
 def md5(path):
@@ -217,17 +216,17 @@ def test_a_root_may_start_with_a_tilde(tmp_path, official, monkeypatch):
 
 
 def test_splits_index_the_loaded_images_and_are_kept_beside_them(tmp_path, official, monkeypatch):
-    monkeypatch.setattr(data, "_check_complete", lambda *_: None)  # the folder is a small one
+    monkeypatch.setattr(Cifar, "_check_complete", lambda *_: None)  # the folder is a small one
     official.write_folder(tmp_path)
-    config = Data(name="cifar10", root=str(tmp_path), val_size=50, train_size=100, split_seed=0)
-    first = data.load(config)
+    config = Cifar(name="cifar10", root=str(tmp_path), val_size=50, train_size=100, split_seed=0)
+    first = config.load()
     assert (len(first.train), len(first.validation), len(first.test)) == (100, 50, TEST)
     for subset in (first.train, first.validation):
         assert subset.images.shape == (TRAINING, 32, 32, 3)
     np.testing.assert_array_equal(first.test.images[first.test.indices], official.images[TRAINING:])
     np.testing.assert_array_equal(first.test.labels, official.labels[TRAINING:])
     assert list((tmp_path / "cifar10-npy").glob("split-*.npz"))
-    second = data.load(config)
+    second = config.load()
     np.testing.assert_array_equal(first.train.indices, second.train.indices)
     np.testing.assert_array_equal(first.validation.indices, second.validation.indices)
 
@@ -472,7 +471,7 @@ def test_class_names_must_be_names(tmp_path, official):
 def test_fewer_images_than_published_are_refused(tmp_path, official):
     official.write_folder(tmp_path)
     with pytest.raises(UserError, match="cifar10 has 50,000 and 10,000"):
-        data.load(Data(name="cifar10", root=str(tmp_path), val_size=5000, train_size=None, split_seed=0))
+        Cifar(name="cifar10", root=str(tmp_path), val_size=5000, train_size=None, split_seed=0).load()
 
 
 def test_a_file_that_cannot_be_read_is_an_error_in_words(tmp_path, official, config):
@@ -480,7 +479,7 @@ def test_a_file_that_cannot_be_read_is_an_error_in_words(tmp_path, official, con
     (folder / "data_batch_3").unlink()
     (folder / "data_batch_3").mkdir()
     with pytest.raises(UserError, match=r"cannot be read: .*data_batch_3.*Make it readable"):
-        data.load(config(f"data.root={tmp_path}").data)
+        config(f"data.root={tmp_path}").data.load()
 
 
 def test_a_file_system_that_cannot_map_files_or_set_permissions_is_no_obstacle(tmp_path, official, monkeypatch):

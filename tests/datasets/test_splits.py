@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cifar.data.split import split_indices
+from cifar.datasets.splits import split_indices
 
 LABELS = np.random.default_rng(0).permutation(np.arange(600) % 10)
 

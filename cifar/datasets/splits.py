@@ -1,10 +1,52 @@
-"""A stratified division of the training images into train and validation."""
+"""The images of a run, divided into train, validation and test, stratified by class."""
 
 import contextlib
+import hashlib
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some images of an array, by index: nothing is copied until a batch is asked for."""
+
+    images: np.ndarray  # uint8 [N, 32, 32, 3], usually memory-mapped
+    labels: np.ndarray  # int64 [N]
+    indices: np.ndarray  # int64 [n], into the two above
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a run trains on, chooses its checkpoint by, and is finally tested on."""
+
+    train: Subset
+    validation: Subset
+    test: Subset
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]  # of the training images' channels, on the scale 0..255
+    std: tuple[float, float, float]
+    fingerprint: str  # of all images and labels, training and test
+    description: str | None  # what images these are; None: not known
+
+    @property
+    def mean_colour(self) -> tuple[int, int, int]:
+        """The mean as a pixel."""
+        red, green, blue = self.mean
+        return round(red), round(green), round(blue)
+
+    @property
+    def division(self) -> str:
+        """A fingerprint of which images are for training and which for validation, in their order."""
+        digest = hashlib.sha256()
+        for subset in (self.train, self.validation):
+            digest.update(len(subset).to_bytes(8, "little") + subset.indices.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
 
 
 def split_indices(

@@ -9,8 +9,8 @@ from settings import ROOT
 from torch.utils.data import DataLoader
 
 from cifar.augment import Augmentation, Pipeline
-from cifar.data import Subset
-from cifar.data.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.batches import EvaluationBatches, TrainingBatches
+from cifar.datasets.splits import Subset
 
 AUGMENTATIONS = sorted(path.stem for path in (ROOT / "conf" / "aug").glob("*.yaml"))
 IMAGES = 43

@@ -6,7 +6,7 @@ import numpy as np
 
 from cifar.augment import Pipeline
 from cifar.augment.context import BatchContext
-from cifar.data import Subset
+from cifar.datasets.splits import Subset
 from cifar.rng import AUGMENTATION, ORDER, generator
 
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cifar.data import arrays, download
-from cifar.data.arrays import Arrays
-from cifar.data.known import CHECKSUMS
+from cifar.datasets import arrays, download
+from cifar.datasets.arrays import Arrays
 from cifar.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -66,6 +65,22 @@ ARCHIVES = {
         100,
         (f"{_OFFICIAL}cifar-100-python.tar.gz", f"{_ZENODO}cifar-100-python.tar.gz?download=1"),
     ),
+}
+
+# md5 of the files in the published tarballs, as torchvision lists them (torchvision/datasets/cifar.py).
+CHECKSUMS = {
+    "cifar10": {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+    },
+    "cifar100": {
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    },
 }
 
 

@@ -1,14 +1,17 @@
 """Sizes that cannot be are refused before any file is touched."""
 
 import pytest
+from pydantic import TypeAdapter
 
-from cifar import data
-from cifar.config import Data
+from cifar.config import advice
+from cifar.datasets import Data
 from cifar.errors import UserError
 
 
 def sizes(tmp_path, name="cifar10", val_size=5000, train_size=None):
-    return Data(name=name, root=str(tmp_path / "absent"), val_size=val_size, train_size=train_size, split_seed=0)
+    root = None if name == "digits" else str(tmp_path / "absent")
+    given = {"name": name, "root": root, "val_size": val_size, "train_size": train_size, "split_seed": 0}
+    return TypeAdapter(Data).validate_python(given)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ def sizes(tmp_path, name="cifar10", val_size=5000, train_size=None):
 )
 def test_impossible_sizes_are_refused_with_the_possible_ones(tmp_path, given, batch_size, complaint):
     with pytest.raises(UserError) as caught:
-        data.check(sizes(tmp_path, **given), batch_size)
+        sizes(tmp_path, **given).check(batch_size)
     assert complaint in str(caught.value)
 
 
@@ -46,16 +49,16 @@ def test_impossible_sizes_are_refused_with_the_possible_ones(tmp_path, given, ba
     ],
 )
 def test_sizes_at_the_limit_are_accepted_and_no_file_is_touched(tmp_path, given, batch_size):
-    data.check(sizes(tmp_path, **given), batch_size)
+    sizes(tmp_path, **given).check(batch_size)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_makes_no_sense_for_digits_is_noted_and_their_recipe_is_without(config):
-    assert data.advice(config("data=digits")) == []
-    assert data.advice(config("data=digits", "aug=none")) == []
-    assert data.advice(config("data=cifar10", "evaluation.tta=flip")) == []
-    (note,) = data.advice(config("data=digits", "aug=randaug"))
+    assert advice(config("data=digits")) == []
+    assert advice(config("data=digits", "aug=none")) == []
+    assert advice(config("data=cifar10", "evaluation.tta=flip")) == []
+    (note,) = advice(config("data=digits", "aug=randaug"))
     assert note == "data=digits: a mirrored image is of no class, and aug=randaug mirrors; '~aug.flip' leaves that out."
-    assert data.advice(config("data=digits", "aug=randaug", "~aug.flip")) == []
-    (note,) = data.advice(config("data=digits", "evaluation.tta=flip_shift"))
+    assert advice(config("data=digits", "aug=randaug", "~aug.flip")) == []
+    (note,) = advice(config("data=digits", "evaluation.tta=flip_shift"))
     assert "evaluation.tta=flip_shift shows such images" in note

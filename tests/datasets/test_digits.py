@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from cifar import data
-from cifar.config import Data
-from cifar.data import digits
+from cifar.datasets.digits import Digits
+
+DIGITS = Digits(name="digits", root=None, val_size=200, train_size=None, split_seed=0)
 
 
 @pytest.fixture(scope="module")
 def loaded():
-    return digits.load()
+    return DIGITS.read()
 
 
 def together(loaded):
@@ -41,20 +41,20 @@ def test_every_digit_is_there_once_with_its_label(loaded):
 
 
 def test_they_are_known_by_their_fingerprint():
-    made = data.load(Data(name="digits", root=None, val_size=200, train_size=None, split_seed=0))
+    made = DIGITS.load()
     assert made.description == "the digits of scikit-learn"
 
 
 def test_training_and_test_have_the_sizes_that_are_promised_and_every_class(loaded):
-    assert len(loaded.train_images) == data.TRAINING_IMAGES["digits"]
-    assert len(loaded.test_images) == digits.TEST_IMAGES
+    assert len(loaded.train_images) == DIGITS.size.training
+    assert len(loaded.test_images) == DIGITS.size.test
     share = np.bincount(together(loaded)[1]) * 360 / 1797
     assert (np.abs(np.bincount(loaded.test_labels, minlength=10) - share) < 1).all()
     assert loaded.class_names == tuple("0123456789")
 
 
 def test_the_test_set_is_always_the_same_and_statistics_are_of_the_training_images(loaded):
-    again = digits.load()
+    again = DIGITS.read()
     np.testing.assert_array_equal(loaded.test_images, again.test_images)
     assert loaded.fingerprint == again.fingerprint
     pixels = loaded.train_images.astype(np.float64)
@@ -64,7 +64,7 @@ def test_the_test_set_is_always_the_same_and_statistics_are_of_the_training_imag
 
 def test_splits_need_no_folder_and_write_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    splits = data.load(Data(name="digits", root=None, val_size=200, train_size=300, split_seed=0))
+    splits = Digits(name="digits", root=None, val_size=200, train_size=300, split_seed=0).load()
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (300, 200, 360)
     assert not set(splits.train.indices.tolist()) & set(splits.validation.indices.tolist())
     assert splits.test.images.shape[0] == 360

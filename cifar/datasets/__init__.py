@@ -1,0 +1,11 @@
+"""The data sets: each in a file of its own, which holds all that is known of it. This is the list of them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cifar.datasets.cifar import Cifar
+from cifar.datasets.digits import Digits
+
+Data = Annotated[Cifar | Digits, Field(discriminator="name")]
+KNOWN = {**Cifar.known, **Digits.known}  # fingerprint -> which copy of which images it is

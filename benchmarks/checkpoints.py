@@ -54,11 +54,13 @@ def keras(name: str, folder: Path) -> dict[str, Side]:
     from cifar.backends.keras import checkpoints, hardware, module
     from cifar.backends.writer import Writer
     from cifar.config import composed
+    from cifar.runs.folder import RunFolder
+    from cifar.task import Task
 
     config = composed(f"model={name}", "backend=keras", "backend.device=cpu", *SETTINGS)
-    hardware.configure(config)
     splits = config.data.load()
-    trained = module.build(config, splits, steps=1)
+    plan = hardware.plan(config, len(splits.class_names))
+    trained = module.build(Task(config, plan, splits, RunFolder(folder)))
     trained.train_on_batch(splits.train.images[:32], splits.train.labels[:32])
     best, last = folder / checkpoints.BEST, folder / checkpoints.LAST
     twin, writer = checkpoints.Twin(trained.network), Writer()

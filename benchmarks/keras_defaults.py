@@ -22,6 +22,7 @@ from cifar import backends, isolation
 from cifar.config import Config, composed
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
+from cifar.task import Task
 from cifar.trackers.none import Unseen
 
 SEEDS = 2
@@ -47,8 +48,8 @@ def train(variant: str, seed: int) -> list[float]:
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(chosen)
-        images = len(splits.train) // chosen.batch_size * chosen.batch_size
-        backend.fit(chosen, splits, folder, Recorder(folder.metrics, chosen.epochs, images, Unseen()))
+        task = Task(chosen, backend.plan(chosen, len(splits.class_names)), splits, folder)
+        backend.fit(task, Recorder(folder.metrics, chosen.epochs, task.images_per_epoch, Unseen()))
         return [row["val/acc"] for row in read_metrics(folder.metrics)]
 
 

@@ -97,7 +97,7 @@ def arrays_of(subset: Subset) -> tuple[np.ndarray, np.ndarray]:
 def _network(config: Config, splits: Splits) -> keras.Model:
     """With the weights that our run starts from; its first layer is a Rescaling that normalises."""
     keras.backend.clear_session()
-    hardware.configure(config)
+    hardware.configure(hardware.precision(config))
     network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
     weights.initialise(network, config, splits)
     return network

@@ -23,7 +23,6 @@ import argparse
 import statistics
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,7 @@ from cifar.evaluation import evaluate
 from cifar.models import speednet
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
+from cifar.task import Task
 from cifar.trackers.none import Unseen
 
 ALL = (
@@ -65,11 +65,11 @@ def trained(config: Config, without: str | None) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))
         folder.start(config)
-        images = len(splits.train) // config.batch_size * config.batch_size
-        backend.fit(config, splits, folder, Recorder(folder.metrics, config.epochs, images, Unseen()))
+        task = Task(config, backend.plan(config, len(splits.class_names)), splits, folder)
+        backend.fit(task, Recorder(folder.metrics, config.epochs, task.images_per_epoch, Unseen()))
         validation = splits.validation
         labels = np.asarray(validation.labels[validation.indices])
-        predict = partial(backend.predict, config, splits, folder)
+        predict = backend.load(task, "best").logits
         six, one = tta.averaged(predict, validation.images[validation.indices], config.evaluation)
     return evaluate(one, labels).acc, evaluate(six, labels).acc
 

@@ -1,7 +1,6 @@
 """A trained network carried from one framework to the other, in a run folder of its own."""
 
 import dataclasses
-import functools
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 from cifar import backends, isolation, tta
 from cifar.backends import Weights
 from cifar.config import Backend, Config, from_yaml, to_yaml
-from cifar.datasets.splits import Splits
 from cifar.errors import UserError
 from cifar.evaluation import evaluate
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
+from cifar.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +43,13 @@ def convert(source: RunFolder, backend: Backend, data_root: Path | None = None) 
     if target.exists:
         raise UserError(f"{target.path} exists; delete it to convert the run again.")
     with isolation.process() as there:
-        weights, expected = there.submit(_take, before, source.path).result()
+        weights, expected = there.submit(_loaded, before, source.path).result()
     with target.claimed(), isolation.process() as here:
         try:
             # First: a folder that is left half done is never taken for a run.
             target.write_json("manifest.json", {"converted_from": source.path.name, "starts": [manifest.describe()]})
             target.start(after)
-            device, found = here.submit(_put, after, target.path, weights).result()
+            device, found = here.submit(_saved, after, target.path, weights).result()
             _finish(source, target, result, device, expected, found)
         except BaseException:
             target.clear()
@@ -91,23 +90,27 @@ def _in_float32(config: Config) -> Config:
     return config if config.precision == "fp64" else config.model_copy(update={"precision": "fp32"})
 
 
-def _take(config: Config, folder: Path) -> tuple[Weights, Logits]:
+def _loaded(config: Config, folder: Path) -> tuple[Weights, Logits]:
     """The run's weights, and the test logits they give in its own framework."""
-    backend, splits, source = backends.load(config.backend), config.data.load(), RunFolder(folder)
-    return backend.take(config, splits, source), _logits(backend, config, splits, source)
+    backend, task = _task(config, folder)
+    trained = backend.load(task, "best")
+    return trained.weights(), _logits(trained, task)
 
 
-def _put(config: Config, folder: Path, weights: Weights) -> tuple[str, Logits]:
+def _saved(config: Config, folder: Path, weights: Weights) -> tuple[str, Logits]:
     """Write the weights as a checkpoint of the other framework; (its device, the test logits they give there)."""
-    backend, splits, target = backends.load(config.backend), config.data.load(), RunFolder(folder)
-    plan = backend.plan(config, len(splits.class_names))
-    backend.put(config, splits, target, weights)
-    return plan.device, _logits(backend, config, splits, target)
+    backend, task = _task(config, folder)
+    backend.save(task, weights)
+    return task.plan.device, _logits(backend.load(task, "best"), task)
 
 
-def _logits(backend: backends.Backend, config: Config, splits: Splits, folder: RunFolder) -> Logits:
-    predict = functools.partial(backend.predict, config, splits, folder)
-    return tta.averaged(predict, splits.test.images, config.evaluation)
+def _task(config: Config, folder: Path) -> tuple[backends.Backend, Task]:
+    backend, splits = backends.load(config.backend), config.data.load()
+    return backend, Task(config, backend.plan(config, len(splits.class_names)), splits, RunFolder(folder))
+
+
+def _logits(trained: backends.Trained, task: Task) -> Logits:
+    return tta.averaged(trained.logits, task.splits.test.images, task.config.evaluation)
 
 
 def _finish(

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import signal
 import time
@@ -15,15 +14,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cifar import backends, console, files, signals, tta
 from cifar.augment import Pipeline
-from cifar.backends import Backend, Plan
+from cifar.backends import Backend
 from cifar.config import Config, advice
-from cifar.datasets.splits import Splits
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.evaluation import check_finite, evaluate
 from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
+from cifar.task import Plan, Task
 from cifar.trackers.choice import Run, Session
 from cifar.trackers.none import Unseen
 
@@ -49,9 +48,10 @@ def run(config: Config) -> dict[str, Any] | None:
     with folder.claimed():
         if (finished := _finished(folder, config)) is not None:  # by another process, meanwhile
             return finished
-        _settle_existing(folder, config, splits, plan)
+        task = Task(config, plan, splits, folder)
+        _settle_existing(task)
         work = _tested_anew if folder.trained else _trained
-        return work(backend, config, plan, splits, folder)
+        return work(backend, task)
 
 
 def check(config: Config) -> None:
@@ -82,11 +82,7 @@ def as_started(config: Config) -> Config:
     if config.precision != "auto" or config.on_existing != "resume" or not folder.resumable:
         return config
     starts = (folder.read_json("manifest.json") or {}).get("starts", [])
-    return _in_precision(config, starts[-1]["plan"]["precision"]) if starts else config
-
-
-def _in_precision(config: Config, precision: str) -> Config:
-    return config.model_copy(update={"precision": precision})
+    return config.model_copy(update={"precision": starts[-1]["plan"]["precision"]}) if starts else config
 
 
 def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
@@ -103,9 +99,10 @@ def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
     return result
 
 
-def _settle_existing(folder: RunFolder, config: Config, splits: Splits, plan: Plan) -> None:
+def _settle_existing(task: Task) -> None:
     """Act on what an earlier start of the same config left. Raises UserError if it is to be left alone, or cannot be
     gone on with."""
+    config, folder = task.config, task.folder
     if not folder.exists:
         return
     state = (folder.status or {}).get("state", "unfinished")
@@ -114,16 +111,17 @@ def _settle_existing(folder: RunFolder, config: Config, splits: Splits, plan: Pl
     if config.on_existing == "rerun":
         folder.clear()
     elif folder.trained or folder.resumable:
-        _check_continuity(folder, config, splits, plan)
+        _check_continuity(task)
         if folder.trained:
             log.info("%s is trained already; testing it in another way.", folder.path)
         else:
             log.info("Resuming %s (%s).", folder.path, state)
 
 
-def _check_continuity(folder: RunFolder, config: Config, splits: Splits, plan: Plan) -> None:
+def _check_continuity(task: Task) -> None:
     """Refuse to finish a run on other images, another split, another precision or, where one is named, another device
     than it was begun with."""
+    folder, splits, plan = task.folder, task.splits, task.plan
     manifest = folder.read_json("manifest.json")
     if manifest is None:
         return
@@ -140,23 +138,24 @@ def _check_continuity(folder: RunFolder, config: Config, splits: Splits, plan: P
             f"{folder.path} was begun with {'; '.join(changed)}. Go on where it was begun, or start over with "
             f"on_existing=rerun."
         )
-    continuity.check_device(folder, config, recorded["device"])
+    continuity.check_device(folder, task.config, recorded["device"])
     if recorded["device"] != plan.device:
         log.info("It was begun on %s; now, it is %s.", recorded["device"], plan.device)
 
 
-def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
+def _tested_anew(backend: Backend, task: Task) -> dict[str, Any]:
     """Test the finished run's network in another way; the run's own result stays."""
+    folder = task.folder
     trained = folder.own_result
     assert trained is not None
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
             with files.room_for(folder.path):
                 folder.set_status("running")
-                _record_reading(config, folder, plan)
-                measured, logits = _test(backend, _in_precision(config, plan.precision), splits, folder)
+                _record_reading(task)
+                measured, logits = _test(backend, task)
                 result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
-                folder.add_evaluation(result, logits, np.asarray(splits.test.labels))
+                folder.add_evaluation(result, logits, np.asarray(task.splits.test.labels))
         except BaseException as error:
             _record_failure(error, folder, Unseen())
             raise
@@ -164,31 +163,32 @@ def _tested_anew(backend: Backend, config: Config, plan: Plan, splits: Splits, f
         return result
 
 
-def _record_reading(config: Config, folder: RunFolder, plan: Plan) -> None:
+def _record_reading(task: Task) -> None:
     """Every use of the test set is on record, before it happens."""
-    recorded = folder.read_json("manifest.json") or {}
-    reading = {**config.evaluation.views, **manifest.describe(), "plan": dataclasses.asdict(plan)}
-    folder.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), reading]})
+    recorded = task.folder.read_json("manifest.json") or {}
+    reading = {**task.config.evaluation.views, **manifest.describe(), "plan": task.plan.recorded}
+    task.folder.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), reading]})
 
 
-def _trained(backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> dict[str, Any]:
+def _trained(backend: Backend, task: Task) -> dict[str, Any]:
     """Train and test; however it ends, the folder says how."""
+    config, folder = task.config, task.folder
     tracker: Session = Unseen()
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
             with files.room_for(folder.path):
                 folder.start(config)
-                _write_manifest(folder, splits, plan)
-                log.info("%s", _headline(config, plan, splits, folder))
+                _write_manifest(task)
+                log.info("%s", _headline(task))
                 for line in advice(config):
                     log.warning("Note: %s", line)
                 tracker = config.tracker.start(_shown(config, folder))
-                result, logits = _train_and_test(backend, config, plan, splits, folder, tracker)
+                result, logits = _train_and_test(backend, task, tracker)
                 folder.finish(result)
         except BaseException as error:
             _record_failure(error, folder, tracker)
             raise
-        _draw(config, splits, folder, result, logits)
+        _draw(task, result, logits)
         log.info("\n%s", summary(folder, result))
         tracker.finish(result, folder.plots)
         return result
@@ -214,30 +214,27 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -
     tracker.fail()
 
 
-def _train_and_test(
-    backend: Backend, config: Config, plan: Plan, splits: Splits, folder: RunFolder, tracker: Session
-) -> tuple[dict[str, Any], np.ndarray]:
+def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[dict[str, Any], np.ndarray]:
     """The result, and the logits of the test images [N, classes]."""
-    images_per_epoch = len(splits.train) // config.batch_size * config.batch_size
-    recorder = Recorder(folder.metrics, config.epochs, images_per_epoch, tracker)
-    decided = _in_precision(config, plan.precision)
+    config, splits, folder = task.config, task.splits, task.folder
+    recorder = Recorder(folder.metrics, config.epochs, task.images_per_epoch, tracker)
     with logging_redirect_tqdm(list(console.loggers())), contextlib.closing(recorder):
-        backend.fit(decided, splits, folder, recorder)
+        backend.fit(task, recorder)
     rows = read_metrics(folder.metrics)
     check_complete(rows, config.epochs, folder.metrics)
     best = best_epoch(rows)
-    measured, logits = _test(backend, decided, splits, folder)
+    measured, logits = _test(backend, task)
     folder.write_predictions(logits, np.asarray(splits.test.labels))
-    training_seconds = sum(images_per_epoch / row["images_per_second"] for row in rows)
+    training_seconds = sum(task.images_per_epoch / row["images_per_second"] for row in rows)
     result = {
         **measured,
         "val/acc": best["val/acc"],
         "best_epoch": int(best["epoch"]),
         "epochs": len(rows),
         "seconds": sum(row["seconds"] for row in rows),
-        "images_per_second": images_per_epoch * len(rows) / training_seconds,
-        "peak_memory_bytes": backend.peak_memory(config),
-        **dataclasses.asdict(plan),
+        "images_per_second": task.images_per_epoch * len(rows) / training_seconds,
+        "peak_memory_bytes": backend.peak_memory(task),
+        **task.plan.recorded,
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
         "data_description": splits.description,
@@ -245,57 +242,60 @@ def _train_and_test(
     return result, logits
 
 
-def _test(backend: Backend, config: Config, splits: Splits, folder: RunFolder) -> tuple[dict[str, Any], np.ndarray]:
+def _test(backend: Backend, task: Task) -> tuple[dict[str, Any], np.ndarray]:
     """(what a result says of the test, logits) of the best checkpoint."""
     started = time.perf_counter()
-    predict = functools.partial(backend.predict, config, splits, folder)
-    logits, one_view = tta.averaged(predict, splits.test.images, config.evaluation)
+    predict = backend.load(task, "best").logits
+    logits, one_view = tta.averaged(predict, task.splits.test.images, task.config.evaluation)
     seconds = time.perf_counter() - started
-    check_finite(logits, int(best_epoch(read_metrics(folder.metrics))["epoch"]))
-    labels = np.asarray(splits.test.labels)
+    check_finite(logits, int(best_epoch(read_metrics(task.folder.metrics))["epoch"]))
+    labels = np.asarray(task.splits.test.labels)
     evaluation = evaluate(logits, labels)
     measured = {
         **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
         **({} if one_view is logits else {"test/acc_one_view": float((one_view.argmax(1) == labels).mean())}),
         "test_seconds": seconds,
-        "evaluation": config.evaluation.views,
+        "evaluation": task.config.evaluation.views,
     }
     return measured, logits
 
 
-def _draw(config: Config, splits: Splits, folder: RunFolder, result: dict[str, Any], logits: np.ndarray) -> None:
+def _draw(task: Task, result: dict[str, Any], logits: np.ndarray) -> None:
     """The run's pictures, each of which may fail."""
-    test, names, place = splits.test, splits.class_names, folder.plots
+    splits, place = task.splits, task.folder.plots
+    test, names = splits.test, splits.class_names
     with console.optional("the pictures"):
         from cifar import plots, samples  # Matplotlib takes a second to load, for which training would wait
 
         with console.optional("augmented.png"):
-            samples.draw(config.aug, splits, place / "augmented.png")
+            samples.draw(task.config.aug, splits, place / "augmented.png")
         with console.optional("curves.png"):
-            plots.curves(read_metrics(folder.metrics), place / "curves.png")
+            plots.curves(read_metrics(task.folder.metrics), place / "curves.png")
         with console.optional("confusion.png"):
             plots.confusion(np.array(result["test/confusion"]), names, place / "confusion.png")
         with console.optional("mistakes.png"):
             plots.mistakes(test.images, np.asarray(test.labels), logits, names, place / "mistakes.png")
 
 
-def _headline(config: Config, plan: Plan, splits: Splits, folder: RunFolder) -> str:
+def _headline(task: Task) -> str:
+    config, plan, splits = task.config, task.plan, task.splits
     chosen = " (chosen by precision=auto)" if config.precision == "auto" else ""
     return (
         f"{config.model.label}, {plan.parameters:,} parameters, {plan.flops / 1e6:,.0f} MFLOP an image; "
         f"augmentation {config.aug.name}; {config.optimizer.name}\n"
         f"{config.data.label}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
         f"{len(splits.test):,} test images; {config.epochs} epochs of "
-        f"{len(splits.train) // config.batch_size} steps of {config.batch_size}\n"
+        f"{task.batches.steps_per_epoch} steps of {config.batch_size}\n"
         f"images: {splits.description or 'not known'} (fingerprint {splits.fingerprint})\n"
         f"{plan.device}, {plan.precision}{chosen}\n"
-        f"{folder.path}"
+        f"{task.folder.path}"
     )
 
 
-def _write_manifest(folder: RunFolder, splits: Splits, plan: Plan) -> None:
+def _write_manifest(task: Task) -> None:
+    folder, splits = task.folder, task.splits
     recorded = folder.read_json("manifest.json") or {}
-    start = {**manifest.describe(), "plan": dataclasses.asdict(plan)}
+    start = {**manifest.describe(), "plan": task.plan.recorded}
     sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     images = {"fingerprint": splits.fingerprint, "description": splits.description, "split": splits.division, **sizes}
     folder.write_json("manifest.json", {**recorded, "data": images, "starts": [*recorded.get("starts", []), start]})

@@ -1,9 +1,10 @@
 """Whether a config is the same experiment in both frameworks: the same network, the same batches, the same training."""
 
 import contextlib
+import dataclasses
 import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from cifar import backends, isolation
-from cifar.backends import Weights
+from cifar.backends import Backend, Weights
 from cifar.config import Config
 from cifar.errors import UserError
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics
+from cifar.task import Task
 from cifar.trackers.none import Unseen
 
 STEPS = 20
@@ -122,36 +124,40 @@ def _refuse(config: Config) -> None:
 
 
 def train(config: Config) -> Training:
-    """Train `config` as train.py would, in a folder that is thrown away."""
-    backend = backends.load(config.backend)
-    splits = config.data.load()
-    with tempfile.TemporaryDirectory() as place:
-        folder = RunFolder(Path(place))
-        folder.start(config)
-        with contextlib.closing(Recorder(folder.metrics, config.epochs, config.batch_size, Unseen())) as recorder:
-            backend.fit(config, splits, folder, recorder)
-        rows = read_metrics(folder.metrics)
+    """Train `config` as train.py would."""
+    with _begun(config) as (backend, task):
+        record = task.folder.metrics
+        with contextlib.closing(Recorder(record, config.epochs, task.images_per_epoch, Unseen())) as recorder:
+            backend.fit(task, recorder)
+        rows = read_metrics(record)
         return Training(
             losses=np.array([[row["train/loss"], row["val/loss"]] for row in rows]),
             learning_rates=np.array([row["lr"] for row in rows]),
-            weights=backend.take(config, splits, folder, last=True),
+            weights=backend.load(task, "last").weights(),
         )
 
 
 def carry(config: Config, weights: Weights) -> Carried:
     """Give `weights` to the backend's network; see what it makes of images, and what comes back."""
-    backend = backends.load(config.backend)
-    splits = config.data.load()
-    images = splits.train.images[splits.train.indices]
-    with tempfile.TemporaryDirectory() as place:
-        folder = RunFolder(Path(place))
-        folder.start(config)
-        logits = {}
+    with _begun(config) as (backend, task):
+        train, logits = task.splits.train, {}
         for precision in ("fp64", "fp32"):
-            chosen = config.model_copy(update={"precision": precision})
-            backend.put(chosen, splits, folder, weights)
-            logits[precision] = backend.predict(chosen, splits, folder, images)
-        return Carried(logits["fp32"], logits["fp64"], backend.take(chosen, splits, folder))
+            chosen = dataclasses.replace(task, plan=dataclasses.replace(task.plan, precision=precision))
+            backend.save(chosen, weights)
+            trained = backend.load(chosen, "best")
+            logits[precision] = trained.logits(train.images[train.indices])
+        return Carried(logits["fp32"], logits["fp64"], trained.weights())
+
+
+@contextlib.contextmanager
+def _begun(config: Config) -> Iterator[tuple[Backend, Task]]:
+    """The backend of `config`, and its task in a folder that is thrown away."""
+    backend = backends.load(config.backend)
+    plan, splits = backend.plan(config, config.data.classes), config.data.load()
+    with tempfile.TemporaryDirectory() as place:
+        task = Task(config, plan, splits, RunFolder(Path(place)))
+        task.folder.start(config)
+        yield backend, task
 
 
 def table(findings: list[Finding]) -> str:

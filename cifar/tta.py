@@ -14,8 +14,7 @@ def averaged(
     """(logits averaged over the views of `evaluation.tta`, logits of the images as they are), [N, classes] each.
 
     A share of the images, `evaluation.tta_share`, has the other views: those of which the network is least sure when it
-    sees them as they are (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]; called twice at
-    most, because each call loads the network anew."""
+    sees them as they are (hiverge/cifar10-speedrun). `predict`: logits of uint8 images [M, 32, 32, 3]."""
     alone = predict(images)
     if evaluation.tta == "none":
         return alone, alone

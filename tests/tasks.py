@@ -33,12 +33,24 @@ def logits(config, arrays, images, training):
     return found, back
 
 
+def task(config):
+    """What a run of `config` gives its backend."""
+    from cifar.runs.folder import RunFolder
+    from cifar.task import Task
+
+    splits = config.data.load()
+    plan = backends.load(config.backend).plan(config, len(splits.class_names))
+    return Task(config, plan, splits, RunFolder.of(config))
+
+
+def trained(config, which="best"):
+    """The network of one of the run's checkpoints."""
+    return backends.load(config.backend).load(task(config), which)
+
+
 def checkpoints(config):
     """The weights of a run's last and best checkpoint."""
-    from cifar.runs.folder import RunFolder
-
-    backend, splits = backends.load(config.backend), config.data.load()
-    return {kind: backend.take(config, splits, RunFolder.of(config), last=kind == "last") for kind in ("last", "best")}
+    return {which: trained(config, which).weights() for which in ("last", "best")}
 
 
 def plan(config):
@@ -47,32 +59,25 @@ def plan(config):
 
 def drawn(config, epochs):
     """A digest of each batch of `epochs` as the framework is given it by its own loader."""
-    from cifar.augment import Pipeline
-    from cifar.datasets.batches import TrainingBatches
-
-    backends.load(config.backend)
-    splits = config.data.load()
-    pipeline = Pipeline(config.aug, CLASSES, splits.mean_colour)
-    batches = TrainingBatches(splits.train, config.batch_size, epochs, config.seed, pipeline)
-    return [_digest(batch) for batch in _delivered(config, batches, epochs)]
+    settled = task(config)
+    deliver = _delivered_by_keras if config.backend.name == "keras" else _delivered_by_lightning
+    return [_digest(batch) for batch in deliver(settled.batches, settled.plan, epochs)]
 
 
-def _delivered(config, batches, epochs):
-    if config.backend.name == "keras":
-        return _delivered_by_keras(config, batches, epochs)
+def _delivered_by_lightning(batches, plan, epochs):
     from types import SimpleNamespace
 
     from cifar.backends.lightning import loader
 
     trainer, seen = SimpleNamespace(world_size=1, global_rank=0, global_step=0), []
     for _ in range(epochs):
-        for batch in loader.training(config, batches, trainer):
+        for batch in loader.training(batches, plan, trainer):
             trainer.global_step += 1
             seen.append(batch)
     return seen
 
 
-def _delivered_by_keras(config, batches, epochs):
+def _delivered_by_keras(batches, plan, epochs):
     import keras
 
     from cifar.backends.keras import loader
@@ -84,7 +89,7 @@ def _delivered_by_keras(config, batches, epochs):
             seen.append([keras.ops.convert_to_numpy(part) for part in data])
             return {"seen": keras.ops.zeros(())}
 
-    spy, dataset = Spy(), loader.training(config, batches)
+    spy, dataset = Spy(), loader.training(batches, plan)
     spy.built = True
     spy.compile(run_eagerly=True)
     spy.fit(dataset, epochs=epochs, shuffle=False, callbacks=[loader.Order(dataset)], verbose=0)
@@ -100,7 +105,7 @@ def _network(config):
     if config.backend.name == "keras":
         from cifar.backends.keras import hardware, model, weights
 
-        hardware.configure(config)
+        hardware.configure(hardware.precision(config))
         return model.build(config.model, CLASSES, MEAN, STD), weights
     from cifar.backends.lightning import model, weights
 

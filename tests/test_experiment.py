@@ -17,6 +17,7 @@ import time
 import numpy as np
 import pytest
 from settings import BACKEND, ROOT, TINY
+from tasks import task, trained
 
 from cifar import backends, experiment, plots
 from cifar.config import composed
@@ -29,7 +30,7 @@ from cifar.runs.recorder import Recorder, read_metrics
 
 def weights(run, last=True):
     """Of the last or the best checkpoint, by PyTorch's names."""
-    return backends.load(run.backend).take(run, run.data.load(), RunFolder.of(run), last=last)
+    return trained(run, "last" if last else "best").weights()
 
 
 def assert_same_weights(one, other):
@@ -114,7 +115,7 @@ def test_the_validation_loss_is_the_mean_over_images(tiny):
     result, folder, splits = experiment.run(run), RunFolder.of(run), run.data.load()
     validation = splits.validation
     images, labels = (np.array(part[validation.indices]) for part in (validation.images, validation.labels))
-    again = evaluate(backends.load(run.backend).predict(run, splits, folder, images), labels)
+    again = evaluate(trained(run).logits(images), labels)
     row = read_metrics(folder.metrics)[result["best_epoch"] - 1]
     assert (row["val/acc"], row["val/loss"]) == pytest.approx((again.acc, again.loss), rel=1e-5)
 
@@ -374,8 +375,8 @@ def test_only_some_epochs_are_validated_and_the_test_averages_views(tiny):
     assert all(np.isfinite(row["train/loss"]) for row in rows)
     assert result["best_epoch"] in (2, 4, 5)
     assert result["val/acc"] == np.nanmax([row["val/acc"] for row in rows])
-    backend, splits = backends.load(run.backend), run.data.load()
-    alone = backend.predict(run, splits, folder, splits.test.images)
+    splits = run.data.load()
+    alone = trained(run).logits(splits.test.images)
     assert result["test/acc_one_view"] == evaluate(alone, np.array(splits.test.labels)).acc
     with np.load(folder.path / "predictions.npz") as predictions:
         assert result["test/acc"] == evaluate(predictions["logits"], predictions["labels"]).acc
@@ -542,10 +543,10 @@ def test_a_validation_loss_that_is_not_finite_ends_the_run_with_its_epoch(tiny, 
 def test_test_logits_that_are_not_finite_are_told_with_their_epoch(tiny):
     run = tiny("epochs=1")
     experiment.run(run)
-    folder, backend, splits = RunFolder.of(run), backends.load(run.backend), run.data.load()
+    folder = RunFolder.of(run)
     arrays = weights(run, last=False)
     arrays["fc.bias"][3] = np.inf
-    backend.put(run, splits, folder, arrays)
+    backends.load(run.backend).save(task(run), arrays)
     (folder.path / "result.json").unlink()
     for _ in range(2):  # at every start
         with pytest.raises(

@@ -1,13 +1,11 @@
 """Name -> backend. A framework is imported only when its backend is chosen, and only one in a process."""
 
 import contextlib
-import importlib
 import os
 import resource
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -15,43 +13,43 @@ from cifar import console, environment
 from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
-from cifar.datasets.splits import Splits
 from cifar.errors import UserError
-from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
+from cifar.task import Plan, Task
 
 Weights = dict[str, np.ndarray]  # in PyTorch's names and layouts
+Which = Literal["best", "last"]  # checkpoint
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a backend will do with a config, known before it starts."""
+class Trained(Protocol):
+    """A trained network, read from a checkpoint once."""
 
-    device: str  # "CPU (AMD EPYC)", "NVIDIA H200 x 2"
-    precision: str  # fp32, bf16 or fp16
-    parameters: int  # trainable
-    flops: int  # of one image's forward pass; a multiplication and an addition are two
+    def weights(self) -> Weights:
+        """Weights and running statistics: averaged, if the run averages its weights."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits [N, classes] of uint8 images [N, 32, 32, 3], in the precision of the training; given as float32, or as
+        float64 if it is fp64."""
 
 
 class Backend(Protocol):
     """What `cifar.backends.NAME` offers."""
 
     def plan(self, config: Config, classes: int) -> Plan:
-        """Check that this machine can run `config`. Raises UserError if not."""
+        """Decide how this machine runs `config`. Raises UserError if it cannot."""
 
-    def fit(self, config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
-        """Train, from the folder's last checkpoint if it has one; leave the best checkpoint there."""
+    def fit(self, task: Task, recorder: Recorder) -> None:
+        """Train, from the folder's last checkpoint if it has one; leave the last and the best checkpoint there.
 
-    def predict(self, config: Config, splits: Splits, folder: RunFolder, images: np.ndarray) -> np.ndarray:
-        """Logits [N, classes] of uint8 images [N, 32, 32, 3] by the best checkpoint: float32, or float64 in fp64."""
+        Raises TrainingDiverged if a loss becomes NaN or infinite."""
 
-    def take(self, config: Config, splits: Splits, folder: RunFolder, last: bool = False) -> Weights:
-        """The weights of the folder's best (or last) checkpoint, in PyTorch's names and layouts."""
+    def load(self, task: Task, which: Which) -> Trained:
+        """The network of one of the folder's checkpoints. Raises UserError if the file is missing or damaged."""
 
-    def put(self, config: Config, splits: Splits, folder: RunFolder, arrays: Weights) -> None:
-        """Make weights, as `take` gives them, the folder's best checkpoint."""
+    def save(self, task: Task, weights: Weights) -> None:
+        """Make weights, as `Trained.weights` gives them, the folder's best checkpoint."""
 
-    def peak_memory(self, config: Config) -> int:
+    def peak_memory(self, task: Task) -> int:
         """Bytes: of GPU memory if one is used, else of this process, at most since it began (Lightning on a GPU: since
         `fit` began)."""
 
@@ -81,7 +79,7 @@ def load(choice: Choice) -> Backend:
                 while_importing.enter_context(_lean())
             if framework == "tensorflow":
                 while_importing.enter_context(console.native_messages_dropped())
-            backend = cast(Backend, importlib.import_module(f"cifar.backends.{choice.name}"))
+            backend = _imported(choice)
     except ModuleNotFoundError as error:
         raise UserError(
             f"backend={choice.label}: the package {error.name} is not installed; "
@@ -89,6 +87,19 @@ def load(choice: Choice) -> Backend:
         ) from None
     _loaded.add(needed)
     return backend
+
+
+def _imported(choice: Choice) -> Backend:
+    """Returned as modules, which mypy checks against the protocol."""
+    match choice.name:
+        case "lightning":
+            from cifar.backends import lightning
+
+            return lightning
+        case "keras":
+            from cifar.backends import keras
+
+            return keras
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from cifar import backends, isolation
 from cifar.config import from_yaml
 from cifar.errors import TrainingDiverged
 from cifar.runs.folder import RunFolder
+from cifar.task import Plan, Task
 
 
 def main() -> None:
@@ -22,9 +23,9 @@ def main() -> None:
     from cifar.backends.lightning.fit import train
     from cifar.backends.lightning.parallel import Place
 
-    folder, place = RunFolder(Path(order["folder"])), Place(**order["place"])
+    task = Task(config, Plan(**order["plan"]), config.data.load(), RunFolder(Path(order["folder"])))
     with contextlib.suppress(TrainingDiverged):  # the main process sees it too, and reports it
-        train(config, config.data.load(), folder, place, [])
+        train(task, Place(**order["place"]), [])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Keras 3 on TensorFlow, JAX or PyTorch."""
 
-from cifar.backends.keras.carry import put, take
-from cifar.backends.keras.evaluate import peak_memory, predict
 from cifar.backends.keras.fit import fit
-from cifar.backends.keras.hardware import plan
+from cifar.backends.keras.hardware import peak_memory, plan
+from cifar.backends.keras.trained import load, save
 
-__all__ = ["fit", "peak_memory", "plan", "predict", "put", "take"]
+__all__ = ["fit", "load", "peak_memory", "plan", "save"]

@@ -9,17 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from cifar.augment import Pipeline
 from cifar.backends.keras import checkpoints, hardware, loader, module
 from cifar.backends.keras.module import Classifier
 from cifar.backends.keras.profile import profiled
 from cifar.backends.writer import Writer
-from cifar.config import Config
-from cifar.datasets.batches import TrainingBatches
-from cifar.datasets.splits import Splits
 from cifar.errors import TrainingDiverged
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
+from cifar.task import Task
 
 _NAMES = {"loss": "train/loss", "accuracy": "train/acc", "val_loss": "val/loss", "val_accuracy": "val/acc"}
 
@@ -27,11 +24,11 @@ _NAMES = {"loss": "train/loss", "accuracy": "train/acc", "val_loss": "val/loss",
 class _Report(keras.callbacks.Callback):
     """Tells the recorder what happens; stops a training that has diverged."""
 
-    def __init__(self, recorder: Recorder, first_epoch: int, config: Config):
+    def __init__(self, recorder: Recorder, first_epoch: int, batch_size: int):
         super().__init__()
         self._recorder = recorder
         self._first_epoch = first_epoch
-        self._batch_size = config.batch_size
+        self._batch_size = batch_size
         self._epoch = first_epoch
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -109,36 +106,42 @@ class _Checkpoints(keras.callbacks.Callback):
         self._writer.save(lambda: checkpoints.snapshot(variables), lambda arrays: save(path, arrays, *progress))
 
 
-def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
+def fit(task: Task, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
     Raises TrainingDiverged if a loss becomes NaN or infinite."""
     keras.backend.clear_session()  # of an earlier run in this process: TensorFlow keeps its graphs
-    hardware.configure(config)
-    pipeline = Pipeline(config.aug, len(splits.class_names), splits.mean_colour)
-    batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    trained = module.build(config, splits, len(batches))
-    epochs_done, best = 0, -1.0
-    if (folder.checkpoints / checkpoints.LAST).exists():
-        if (folder.checkpoints / checkpoints.BEST).exists():  # only after the first validation
-            checkpoints.load_network(folder.checkpoints / checkpoints.BEST)  # a damaged one is told before all else
-        epochs_done, best = checkpoints.restore(folder.checkpoints / checkpoints.LAST, trained.state)
-    training = loader.training(config, batches)
-    with profiled(config, folder, training) as (watched, profile), Writer() as writer:
-        trained.fit(
+    hardware.configure(task.plan.precision)
+    config, classifier = task.config, module.build(task)
+    epochs_done, best = _resumed(task, classifier)
+    training = loader.training(task.batches, task.plan)
+    with profiled(task, training) as (watched, profile), Writer() as writer:
+        classifier.fit(
             watched,
-            validation_data=loader.evaluation(splits.validation),
+            validation_data=loader.evaluation(task.splits.validation),
             validation_freq=[epoch + 1 for epoch in range(config.epochs) if config.validates(epoch)],
             epochs=config.epochs,
             initial_epoch=epochs_done,
             shuffle=False,  # the batches have their order
             callbacks=[
                 loader.Order(training),
-                _Report(recorder, epochs_done, config),
-                _Freezing(trained),
-                _Averages(trained),
+                _Report(recorder, epochs_done, config.batch_size),
+                _Freezing(classifier),
+                _Averages(classifier),
                 *profile,
-                _Checkpoints(trained, folder, best, writer),
+                _Checkpoints(classifier, task.folder, best, writer),
             ],
             verbose=0,
         )
+
+
+def _resumed(task: Task, classifier: Classifier) -> tuple[int, float]:
+    """Give the classifier the state of the last checkpoint, if there is one.
+
+    Returns (epochs done, best validation accuracy)."""
+    last, best = (task.folder.checkpoints / file for file in (checkpoints.LAST, checkpoints.BEST))
+    if not last.exists():
+        return 0, -1.0
+    if best.exists():  # only after the first validation
+        checkpoints.load_network(best)  # a damaged one is told before all else
+    return checkpoints.restore(last, classifier.state)

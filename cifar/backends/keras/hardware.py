@@ -5,11 +5,12 @@ import math
 import keras
 
 from cifar import cores, freezing
-from cifar.backends import Plan, capacity
+from cifar.backends import capacity, peak_resident_memory
 from cifar.backends.keras import model, weights
 from cifar.config import Config, Keras
 from cifar.errors import UserError
 from cifar.runs.manifest import cpu_name
+from cifar.task import Plan, Task
 
 MAX_WORKERS = 8
 
@@ -24,25 +25,28 @@ def plan(config: Config, classes: int) -> Plan:
             f"backend.device=gpu: {engine} sees no GPU here (TensorFlow and JAX need to be "
             "installed with their CUDA libraries); use backend.device=auto or cpu."
         )
-    configure(config)
+    chosen = precision(config)
+    configure(chosen)
     capacity.check(config, config.model.parameters(classes))
     network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
     freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores.threads()} threads)"
     return Plan(
         device=f"{name}, {engine}",
-        precision=precision(config),
+        precision=chosen,
         parameters=sum(math.prod(v.shape) for v in network.trainable_variables),
         flops=_flops(network),
+        gpu=gpu,
+        workers=workers(config),
+        compiled=jit(config),
     )
 
 
-def configure(config: Config) -> None:
-    """Set Keras to the precision of the run. To be called before a network is built."""
-    chosen = precision(config)
-    floatx = "float64" if chosen == "fp64" else "float32"
+def configure(precision: str) -> None:
+    """Set Keras to the precision of a plan. To be called before a network is built."""
+    floatx = "float64" if precision == "fp64" else "float32"
     keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy("mixed_bfloat16" if chosen == "bf16" else floatx)
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bf16" else floatx)
     keras.config.disable_traceback_filtering()
 
 
@@ -102,6 +106,11 @@ def gpus() -> list[str]:
             import torch
 
             return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def peak_memory(task: Task) -> int:
+    """Bytes: of GPU memory if one is used, else resident in this process, since it began."""
+    return peak_gpu_memory() if task.plan.gpu else peak_resident_memory()
 
 
 def peak_gpu_memory() -> int:

@@ -6,10 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from cifar.backends.keras import hardware
-from cifar.config import Config
 from cifar.datasets.batches import EvaluationBatches, TrainingBatches
 from cifar.datasets.splits import Subset
+from cifar.task import Plan
 
 EVALUATION_BATCH = 500
 
@@ -67,9 +66,9 @@ class SubsetBatches(keras.utils.PyDataset):
         return self._batches[index]
 
 
-def training(config: Config, batches: TrainingBatches) -> EpochBatches:
+def training(batches: TrainingBatches, plan: Plan) -> EpochBatches:
     """Batches (images, labels) of one epoch after another."""
-    return EpochBatches(batches, hardware.workers(config))
+    return EpochBatches(batches, plan.workers)
 
 
 def evaluation(subset: Subset) -> SubsetBatches:

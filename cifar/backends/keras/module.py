@@ -10,11 +10,9 @@ import numpy as np
 from keras import ops
 
 from cifar import averaging, freezing
-from cifar.backends.keras import hardware, model, optimizer, weights
-from cifar.config import Config
-from cifar.datasets.splits import Splits
+from cifar.backends.keras import model, optimizer, weights
 from cifar.optimizers.update.keras import StepTable
-from cifar.schedule import learning_rates
+from cifar.task import Task
 
 Tensor = Any  # of whichever engine
 
@@ -25,8 +23,9 @@ class Classifier(keras.Model):
     Two things that Keras does otherwise than PyTorch are done here, after each step: the running variance of a batch
     norm is unbiased, and the average of the weights takes the running statistics along."""
 
-    def __init__(self, network: keras.Model, config: Config, learning_rates: np.ndarray, jit: bool):
+    def __init__(self, network: keras.Model, task: Task):
         super().__init__(name="classifier")
+        config, rates = task.config, task.learning_rates
         self.network = network
         self._config = config
         self._smoothing = config.label_smoothing
@@ -39,10 +38,10 @@ class Classifier(keras.Model):
         self.averages: list[keras.Variable] = []
         if config.ema_decay is not None:
             self.averages = [self._average_of(v) for v in network.weights]
-            self._shares = StepTable(averaging.shares(config.ema_decay, len(learning_rates)))
+            self._shares = StepTable(averaging.shares(config.ema_decay, len(rates)))
         self.compile(
-            optimizer=optimizer.build(config.optimizer, network, learning_rates, config.clip_norm),
-            jit_compile=jit,
+            optimizer=optimizer.build(config.optimizer, network, rates, config.clip_norm),
+            jit_compile=task.plan.compiled,
         )
         self.built = True
 
@@ -138,14 +137,14 @@ class Classifier(keras.Model):
             average.assign(kept)
 
 
-def build(config: Config, splits: Splits, steps: int) -> Classifier:
-    """The network with its first weights, ready to be trained for `steps` steps."""
+def build(task: Task) -> Classifier:
+    """The network with its first weights, ready to be trained."""
+    config, splits = task.config, task.splits
     random.seed(config.seed)  # from which Keras seeds what networks that are not ours start from
-    network = model.build(config.model, len(splits.class_names), splits.mean, splits.std)
+    network = model.build(config.model, task.classes, splits.mean, splits.std)
     model.seed_dropout(network, config.seed)
     weights.initialise(network, config, splits)
-    rates = learning_rates(config.schedule, config.optimizer.lr, steps)
-    return Classifier(network, config, rates, hardware.jit(config))
+    return Classifier(network, task)
 
 
 def accuracy(labels: Tensor, logits: Tensor) -> Tensor:

@@ -16,8 +16,7 @@ import keras
 from cifar.backends.keras import hardware
 from cifar.backends.keras.loader import Batch
 from cifar.backends.profile import Profile, Trace
-from cifar.config import Config
-from cifar.runs.folder import RunFolder
+from cifar.task import Task
 
 OPERATIONS = 50
 
@@ -77,27 +76,28 @@ class _Phases(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def profiled(
-    config: Config, folder: RunFolder, batches: keras.utils.PyDataset
+    task: Task, batches: keras.utils.PyDataset
 ) -> Iterator[tuple[keras.utils.PyDataset, list[keras.callbacks.Callback]]]:
     """The batches to train on and the callbacks with which the training in the `with` block is profiled; the batches
     alone unless the config asks for it."""
-    if not hardware.settings(config).profile:
+    if not hardware.settings(task.config).profile:
         yield batches, []
         return
     timed = TimedBatches(batches)
-    with Profile(folder.profile, len(batches), _trace(config, folder.profile)) as profile:
+    with Profile(task.folder.profile, len(batches), _trace(task)) as profile:
         yield timed, [_Phases(profile, timed)]
 
 
-def _trace(config: Config, folder: Path) -> Trace:
-    match hardware.settings(config).engine:
+def _trace(task: Task) -> Trace:
+    folder = task.folder.profile
+    match hardware.settings(task.config).engine:
         case "tensorflow":
             return _TensorFlowTrace(folder)
         case "jax":
             return _JaxTrace(folder)
     from cifar.backends.torch_trace import TorchTrace
 
-    return TorchTrace(folder, hardware.uses_gpu(config))
+    return TorchTrace(folder, task.plan.gpu)
 
 
 @dataclass(frozen=True)

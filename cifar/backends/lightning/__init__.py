@@ -1,8 +1,7 @@
 """PyTorch through PyTorch Lightning."""
 
-from cifar.backends.lightning.carry import put, take
-from cifar.backends.lightning.evaluate import peak_memory, predict
 from cifar.backends.lightning.fit import fit
-from cifar.backends.lightning.hardware import plan
+from cifar.backends.lightning.hardware import peak_memory, plan
+from cifar.backends.lightning.trained import load, save
 
-__all__ = ["fit", "peak_memory", "plan", "predict", "put", "take"]
+__all__ = ["fit", "load", "peak_memory", "plan", "save"]

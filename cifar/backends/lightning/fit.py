@@ -14,19 +14,15 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from cifar import averaging
-from cifar.augment import Pipeline
 from cifar.backends.lightning import checkpoints, hardware, loader, model, parallel, weights
 from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
+from cifar.backends.lightning.model import Network
 from cifar.backends.lightning.module import Classifier
 from cifar.backends.lightning.parallel import Place
 from cifar.backends.lightning.profile import profiled
 from cifar.backends.writer import Writer
-from cifar.config import Config
-from cifar.datasets.batches import TrainingBatches
-from cifar.datasets.splits import Splits, Subset
-from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
-from cifar.schedule import learning_rates
+from cifar.task import Task
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed", "fp64": "64-true"}
 
@@ -34,19 +30,17 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed", "fp64
 class _Loaders(pl.LightningDataModule):
     """Loaders for this process's share of every batch, known only once the processes have met."""
 
-    def __init__(self, config: Config, batches: TrainingBatches, validation: Subset):
+    def __init__(self, task: Task):
         super().__init__()
-        self._config = config
-        self._batches = batches
-        self._validation = validation
+        self._task = task
 
     def train_dataloader(self) -> DataLoader[loader.Batch]:
         assert self.trainer
-        return loader.training(self._config, self._batches, self.trainer)
+        return loader.training(self._task.batches, self._task.plan, self.trainer)
 
     def val_dataloader(self) -> DataLoader[loader.Batch]:
         assert self.trainer
-        return loader.evaluation(self._config, self._validation, self.trainer)
+        return loader.evaluation(self._task.splits.validation, self._task.plan, self.trainer)
 
 
 class _Report(Callback):
@@ -98,58 +92,45 @@ class _Averages(WeightAveraging):
             torch._foreach_copy_(averages, weights)
 
 
-def _averages(config: Config, steps: int) -> list[Callback]:
-    """What averages the weights over `steps` steps, if they are to be averaged."""
-    if config.ema_decay is None:
+def _averages(task: Task) -> list[Callback]:
+    """What averages the weights, if they are to be averaged."""
+    decay = task.config.ema_decay
+    if decay is None:
         return []
     # Lightning copies the network before it is on the GPU, and would leave the copy where it was.
-    device = "cuda" if hardware.uses_gpu(config) else "cpu"
-    return [_Averages(device, averaging.shares(config.ema_decay, steps))]
+    return [_Averages("cuda" if task.plan.gpu else "cpu", averaging.shares(decay, len(task.batches)))]
 
 
-def fit(config: Config, splits: Splits, folder: RunFolder, recorder: Recorder) -> None:
+def fit(task: Task, recorder: Recorder) -> None:
     """Train; leaves `last` and `best` (by validation accuracy) in the folder's checkpoints.
 
     Raises TrainingDiverged if a loss becomes NaN or infinite, DeviceLost if the process of another device dies."""
-    with parallel.started(config, folder) as place:
-        train(config, splits, folder, place, [_Report(recorder, config.batch_size)])
+    with parallel.started(task) as place:
+        train(task, place, [_Report(recorder, task.config.batch_size)])
 
 
-def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watching: Sequence[Callback]) -> None:
+def train(task: Task, place: Place, watching: Sequence[Callback]) -> None:
     """Train as one of the processes, each of which has a device; `watching` is told what happens."""
     _quieten()
-    classes = len(splits.class_names)
-    pipeline = Pipeline(config.aug, classes, splits.mean_colour)
-    batches = TrainingBatches(splits.train, config.batch_size, config.epochs, config.seed, pipeline)
-    torch.manual_seed(config.seed)  # what networks that are not ours start from
-    network = model.build(config.model, classes, splits.mean, splits.std)
-    weights.initialise(network, config, splits)
-    if config.precision == "fp64":
-        network.double()  # already here: Lightning copies the network for its average before it converts it
-    if hardware.uses_gpu(config) and hardware.settings(config).devices > 1:
-        network = model.synchronised(network)
-    if hardware.settings(config).compile:
-        network.compile()
-    table = learning_rates(config.schedule, config.optimizer.lr, len(batches))
-    classifier = Classifier(network, config, table, classes)
-    last = folder.checkpoints / checkpoints.LAST
+    classifier = Classifier(_network(task), task)
+    last, best = (task.folder.checkpoints / file for file in (checkpoints.LAST, checkpoints.BEST))
     resumed = last.exists()
     if resumed:
-        for path in (last, folder.checkpoints / checkpoints.BEST):
+        for path in (last, best):
             if path.exists():  # the best does only after the first validation
                 checkpoints.check(path, classifier)  # a damaged one is told before anything is written
-    if hardware.uses_gpu(config):
+    if task.plan.gpu:
         torch.cuda.reset_peak_memory_stats()
     try:
         with (
             _signals_kept() as signals,
-            profiled(config, folder, batches.steps_per_epoch, place) as profile,
+            profiled(task, place) as profile,
             Writer() as writer,
         ):
-            callbacks = [*watching, signals, *_averages(config, len(table))]
-            _trainer(config, folder, place, writer, callbacks, profile).fit(
+            callbacks = [*watching, signals, *_averages(task), *profile]
+            _trainer(task, place, writer, callbacks).fit(
                 classifier,
-                datamodule=_Loaders(config, batches, splits.validation),
+                datamodule=_Loaders(task),
                 ckpt_path=last if resumed else None,
                 weights_only=True,
             )
@@ -161,22 +142,29 @@ def train(config: Config, splits: Splits, folder: RunFolder, place: Place, watch
             torch.distributed.destroy_process_group()
 
 
-def _trainer(
-    config: Config,
-    folder: RunFolder,
-    place: Place,
-    writer: Writer,
-    callbacks: list[Callback],
-    profile: list[Callback],
-) -> pl.Trainer:
-    gpu = hardware.uses_gpu(config)
-    callbacks += profile
+def _network(task: Task) -> Network:
+    """With its first weights."""
+    config, splits = task.config, task.splits
+    torch.manual_seed(config.seed)  # what networks that are not ours start from
+    network = model.build(config.model, task.classes, splits.mean, splits.std)
+    weights.initialise(network, config, splits)
+    if task.plan.precision == "fp64":
+        network.double()  # already here: Lightning copies the network for its average before it converts it
+    if task.plan.gpu and hardware.settings(config).devices > 1:
+        network = model.synchronised(network)
+    if task.plan.compiled:
+        network.compile()
+    return network
+
+
+def _trainer(task: Task, place: Place, writer: Writer, callbacks: list[Callback]) -> pl.Trainer:
+    config, folder = task.config, task.folder.checkpoints
     # Two of them: with `save_last`, Lightning writes the last checkpoint only when it also writes a best one.
     # The best comes first, so that the last one knows of it.
-    callbacks += [Checkpoint(folder.checkpoints, "best", monitor="val/acc"), Checkpoint(folder.checkpoints, "last")]
+    kept = [Checkpoint(folder, "best", monitor="val/acc"), Checkpoint(folder, "last")]
     return pl.Trainer(
-        default_root_dir=folder.path,
-        accelerator="gpu" if gpu else "cpu",
+        default_root_dir=task.folder.path,
+        accelerator="gpu" if task.plan.gpu else "cpu",
         devices=place.devices,
         # Buffers are not broadcast at every step, in validation too: the devices may have unequal numbers of batches.
         # What is frozen in mid-training has no gradient to wait for.
@@ -184,10 +172,10 @@ def _trainer(
         if place.devices > 1
         else "auto",
         plugins=[BackgroundIO(writer), parallel.Environment(place)],
-        precision=PRECISIONS[hardware.precision(config, gpu)],  # type: ignore[arg-type]
+        precision=PRECISIONS[task.plan.precision],  # type: ignore[arg-type]
         max_epochs=config.epochs,
         gradient_clip_val=config.clip_norm,
-        callbacks=callbacks,
+        callbacks=[*callbacks, *kept],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -4,12 +4,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cifar import cores, freezing
-from cifar.backends import Plan, capacity
+from cifar.backends import capacity, peak_resident_memory
 from cifar.backends.lightning import model
 from cifar.config import Config, Lightning
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.runs.manifest import cpu_name
 from cifar.schema import IMAGE_SIZE
+from cifar.task import Plan, Task
 
 MAX_WORKERS = 8
 
@@ -32,6 +33,9 @@ def plan(config: Config, classes: int) -> Plan:
         precision=precision(config, gpu),
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
         flops=_flops(network),
+        gpu=gpu,
+        workers=workers(config),
+        compiled=backend.compile,
     )
 
 
@@ -68,6 +72,11 @@ def workers(config: Config) -> int:
     if backend.workers != "auto":
         return backend.workers
     return min(MAX_WORKERS, cores.threads() // backend.devices) if uses_gpu(config) else 0
+
+
+def peak_memory(task: Task) -> int:
+    """Bytes: of GPU memory since `fit` began if one is used, else resident in this process since it began."""
+    return torch.cuda.max_memory_allocated() if task.plan.gpu else peak_resident_memory()
 
 
 def _check_devices(backend: Lightning, gpu: bool) -> None:

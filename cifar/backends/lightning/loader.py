@@ -8,11 +8,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cifar.augment import Pipeline
-from cifar.backends.lightning import gpu_batches, hardware
+from cifar.backends.lightning import gpu_batches
 from cifar.backends.lightning.gpu_batches import Batch, GpuBatches
-from cifar.config import Config
 from cifar.datasets.batches import EvaluationBatches, TrainingBatches
 from cifar.datasets.splits import Subset
+from cifar.task import Plan
 
 EVALUATION_BATCH = {"cpu": 500, "cuda": 2000}  # images, by type of device
 
@@ -48,10 +48,10 @@ class Share(Dataset[Batch]):
         return images[self._rows].contiguous(), labels[self._rows].contiguous()
 
 
-def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> DataLoader[Batch]:
+def training(batches: TrainingBatches, plan: Plan, trainer: pl.Trainer) -> DataLoader[Batch]:
     """Batches (images, labels) as tensors, epoch after epoch."""
-    on_gpu = made_on_gpu(config, batches.pipeline)
-    workers = 0 if on_gpu else hardware.workers(config)
+    on_gpu = made_on_gpu(plan, batches.pipeline)
+    workers = 0 if on_gpu else plan.workers
     made = GpuBatches(batches, trainer.strategy.root_device) if on_gpu else batches
     shared = trainer.world_size > 1
     return DataLoader(
@@ -60,21 +60,21 @@ def training(config: Config, batches: TrainingBatches, trainer: pl.Trainer) -> D
         sampler=EpochSteps(batches.steps_per_epoch, lambda: trainer.global_step),
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=hardware.uses_gpu(config) and not on_gpu,
+        pin_memory=plan.gpu and not on_gpu,
     )
 
 
-def made_on_gpu(config: Config, pipeline: Pipeline) -> bool:
+def made_on_gpu(plan: Plan, pipeline: Pipeline) -> bool:
     """Whether training batches are made where the network is; else the host makes and sends them."""
-    return hardware.uses_gpu(config) and pipeline.on_gpu
+    return plan.gpu and pipeline.on_gpu
 
 
-def evaluation(config: Config, subset: Subset, trainer: pl.Trainer) -> DataLoader[Batch]:
+def evaluation(subset: Subset, plan: Plan, trainer: pl.Trainer) -> DataLoader[Batch]:
     """This device's share of the subset, in order."""
     share = dataclasses.replace(subset, indices=subset.indices[trainer.global_rank :: trainer.world_size])
     batches = (
         gpu_batches.in_order(share, EVALUATION_BATCH["cuda"], trainer.strategy.root_device)
-        if hardware.uses_gpu(config)
+        if plan.gpu
         else EvaluationBatches(share, EVALUATION_BATCH["cpu"])
     )
     return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]

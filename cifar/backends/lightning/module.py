@@ -10,28 +10,28 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from cifar import freezing
-from cifar.backends.lightning import hardware, optimizer
+from cifar.backends.lightning import optimizer
 from cifar.backends.lightning.model import Network
-from cifar.config import Config
 from cifar.errors import TrainingDiverged
+from cifar.task import Task
 
 
 class Classifier(pl.LightningModule):
     """Trains a network by cross-entropy; measures loss and accuracy of every epoch."""
 
-    def __init__(self, network: Network, config: Config, learning_rates: np.ndarray, classes: int):
+    def __init__(self, network: Network, task: Task):
         super().__init__()
         self.network = network
-        self._config = config
-        self._learning_rates = learning_rates.tolist()
+        # Not the task: to average the weights, Lightning copies a module with all that it has.
+        self._config, self._precision = task.config, task.plan.precision
+        self._learning_rates = task.learning_rates.tolist()
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
-        self.train_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
-        self.val_acc = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        self.train_acc = MulticlassAccuracy(task.classes, average="micro", validate_args=False)
+        self.val_acc = MulticlassAccuracy(task.classes, average="micro", validate_args=False)
         self.epoch_metrics: dict[str, float] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        precision = hardware.precision(self._config, hardware.uses_gpu(self._config))
-        products = {"fp64": torch.float64, "fp32": torch.float32}.get(precision, torch.bfloat16)
+        products = {"fp64": torch.float64, "fp32": torch.float32}.get(self._precision, torch.bfloat16)
         return optimizer.build(self._config.optimizer, self.network, self._config.clip_norm is not None, products)
 
     def on_train_start(self) -> None:

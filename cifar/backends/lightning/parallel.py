@@ -20,10 +20,10 @@ from lightning_fabric.plugins import ClusterEnvironment
 
 from cifar import isolation
 from cifar.backends.lightning import hardware
-from cifar.config import Config, to_yaml
+from cifar.config import to_yaml
 from cifar.errors import DeviceLost, TrainingDiverged, UserError
 from cifar.mistakes import INTERRUPTED, MISTAKE
-from cifar.runs.folder import RunFolder
+from cifar.task import Task
 
 POLL_S = 0.1
 END_S = 5.0  # that a process has to end by itself
@@ -83,16 +83,16 @@ class Environment(ClusterEnvironment):
 
 
 @contextlib.contextmanager
-def started(config: Config, folder: RunFolder) -> Iterator[Place]:
+def started(task: Task) -> Iterator[Place]:
     """The main process's place, with a process for each further device until the `with` block is left.
 
     Raises DeviceLost if one of them ends early, and KeyboardInterrupt if it was a signal that asked it to."""
-    place = Place(0, hardware.settings(config).devices, _free_port())
+    place = Place(0, hardware.settings(task.config).devices, _free_port())
     if place.devices == 1:
         yield place
         return
     with _threads_divided(place.devices):
-        others = _Others(config, folder, place)
+        others = _Others(task, place)
         try:
             yield place
         except (TrainingDiverged, UserError):
@@ -107,12 +107,10 @@ def started(config: Config, folder: RunFolder) -> Iterator[Place]:
 class _Others:
     """The processes of all devices but the first."""
 
-    def __init__(self, config: Config, folder: RunFolder, place: Place):
-        self._folder = folder
+    def __init__(self, task: Task, place: Place):
+        self._folder = task.folder
         self._over = threading.Event()
-        self._processes = [
-            _start(config, folder, dataclasses.replace(place, rank=rank)) for rank in range(1, place.devices)
-        ]
+        self._processes = [_start(task, dataclasses.replace(place, rank=rank)) for rank in range(1, place.devices)]
         threading.Thread(target=self._watch, daemon=True).start()
 
     def check(self, error: BaseException) -> None:
@@ -162,14 +160,19 @@ class _Others:
         os._exit(INTERRUPTED if stopped else MISTAKE)
 
 
-def _start(config: Config, folder: RunFolder, place: Place) -> "subprocess.Popen[bytes]":
+def _start(task: Task, place: Place) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
         [sys.executable, "-m", "cifar.backends.rank"],
         stdin=subprocess.PIPE,  # held open: see isolation.end_with_parent
         env={**os.environ, "PYTHONPATH": isolation.python_path()},
         start_new_session=True,  # Ctrl-C is for the main process
     )
-    order = {"config": to_yaml(config), "folder": str(folder.path), "place": dataclasses.asdict(place)}
+    order = {
+        "config": to_yaml(task.config),
+        "plan": dataclasses.asdict(task.plan),
+        "folder": str(task.folder.path),
+        "place": dataclasses.asdict(place),
+    }
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # dead already, which is noticed later
         process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -10,8 +10,7 @@ from cifar.backends.lightning import hardware
 from cifar.backends.lightning.parallel import Place
 from cifar.backends.profile import Profile
 from cifar.backends.torch_trace import TorchTrace
-from cifar.config import Config
-from cifar.runs.folder import RunFolder
+from cifar.task import Task
 
 
 class _Phases(Callback):
@@ -40,11 +39,11 @@ class _Phases(Callback):
 
 
 @contextlib.contextmanager
-def profiled(config: Config, folder: RunFolder, steps_per_epoch: int, place: Place) -> Iterator[list[Callback]]:
+def profiled(task: Task, place: Place) -> Iterator[list[Callback]]:
     """Callbacks with which the training in the `with` block is profiled; none unless the config asks for it."""
-    if not (hardware.settings(config).profile and place.rank == 0):
+    if not (hardware.settings(task.config).profile and place.rank == 0):
         yield []
         return
-    trace = TorchTrace(folder.profile, hardware.uses_gpu(config))
-    with Profile(folder.profile, steps_per_epoch, trace) as profile:
+    folder = task.folder.profile
+    with Profile(folder, task.batches.steps_per_epoch, TorchTrace(folder, task.plan.gpu)) as profile:
         yield [_Phases(profile)]

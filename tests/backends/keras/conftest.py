@@ -8,8 +8,9 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import pytest
 from settings import SMALL
+from tasks import task
 
-from cifar.backends.keras import hardware, module
+from cifar.backends.keras import module
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +26,9 @@ def build(config):
 
     def built(*overrides):
         chosen = config(*SMALL, *overrides)
-        hardware.configure(chosen)
-        splits = chosen.data.load()
-        classifier = module.build(chosen, splits, chosen.epochs * len(splits.train) // chosen.batch_size)
+        settled = task(chosen)  # which sets Keras to the precision
+        classifier, train = module.build(settled), settled.splits.train
         classifier.run_eagerly = True
-        return classifier, (splits.train.images[:32], splits.train.labels[:32])
+        return classifier, (train.images[:32], train.labels[:32])
 
     return built

@@ -171,7 +171,7 @@ assert not [module for module in sys.modules if module.partition(".")[0] == "cif
 
 def network(config, *overrides):
     chosen = config("backend=keras", *overrides)
-    hardware.configure(chosen)
+    hardware.configure("fp32")
     built = model.build(chosen.model, 10, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
     rng = np.random.default_rng(0)
     weights.write(built, {n: 0.1 * rng.random(a.shape) for n, a in weights.read(built).items()})

@@ -60,9 +60,9 @@ def test_a_precision_that_is_asked_for_is_what_one_gets(config, gpu, chosen, the
     ("precision", "floatx", "policy"),
     [("fp64", "float64", "float64"), ("bf16", "float32", "mixed_bfloat16"), ("fp32", "float32", "float32")],
 )
-def test_keras_is_set_to_the_precision_whatever_it_was(config, precision, floatx, policy):
+def test_keras_is_set_to_the_precision_whatever_it_was(precision, floatx, policy):
     for before in ("fp64", "bf16", precision):
-        hardware.configure(config("backend=keras", f"precision={before}"))
+        hardware.configure(before)
     assert (keras.config.floatx(), keras.config.dtype_policy().name) == (floatx, policy)
 
 
@@ -83,7 +83,7 @@ def test_workers_do_not_take_cores_from_a_processor_that_trains(config, gpu, mon
     assert hardware.workers(config("backend=keras", "backend.device=cpu")) == 1
     assert hardware.workers(config("backend=keras", "backend.device=cpu", "backend.workers=0")) == 0
     for cores, expected in ((4, 4), (64, hardware.MAX_WORKERS)):
-        monkeypatch.setattr(hardware, "cores", lambda found=cores: found)
+        monkeypatch.setattr(hardware.cores, "threads", lambda found=cores: found)
         assert hardware.workers(config("backend=keras")) == expected
 
 

@@ -7,6 +7,8 @@ from settings import PARAMETERS
 
 from cifar.backends.keras import hardware, model, module, weights
 from cifar.models.choice import ModelChoice
+from cifar.runs.folder import RunFolder
+from cifar.task import Plan, Task
 
 MEAN, STD = (125, 123, 114), (63, 62, 67)
 
@@ -122,7 +124,7 @@ def test_normalisation_is_part_of_the_network(config):
 
 
 def test_in_bf16_pixels_are_normalised_in_float32(config):
-    hardware.configure(config("backend=keras", "precision=bf16"))
+    hardware.configure("bf16")
     network = build(config, "cnn", width=8)
     assert network.get_layer("normalise").output.dtype == "float32"
     assert network.get_layer("conv0_0").output.dtype == "bfloat16"
@@ -146,9 +148,10 @@ def test_a_network_that_is_not_ours_keeps_its_own_first_weights_which_follow_the
 
     monkeypatch.setattr(model, "build", own)
     chosen = config("backend=keras", "data=digits", "model=cnn").model_copy(update={"model": Own()})
-    splits = chosen.data.load()
+    splits, folder = chosen.data.load(), RunFolder.of(chosen)
+    plan = Plan("CPU", "fp32", parameters=0, flops=0, gpu=False, workers=0, compiled=False)
     first, again, other = (
-        weights.read(module.build(chosen.model_copy(update={"seed": seed}), splits, steps=1).network)
+        weights.read(module.build(Task(chosen.model_copy(update={"seed": seed}), plan, splits, folder)).network)
         for seed in (1, 1, 2)
     )
     assert (first["fc.bias"] == 1).all()

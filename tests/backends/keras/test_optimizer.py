@@ -53,8 +53,8 @@ def assert_equal(network, expected):
 
 
 @pytest.fixture
-def float64(config):
-    hardware.configure(config("backend=keras", "precision=fp64"))
+def float64():
+    hardware.configure("fp64")
 
 
 @pytest.mark.parametrize(("name", "share"), [("sgd", 1.9), ("adamw", 1), ("muon", 1)])
@@ -210,8 +210,8 @@ def test_muon_takes_every_matrix_of_a_network_but_the_classifier(config):
 
 @pytest.mark.parametrize("shape", [(64, 27), (27, 64), (32, 32)])
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16"), ("fp64", "float64")])
-def test_newton_schulz_leaves_singular_values_near_one(config, shape, precision, dtype):
-    hardware.configure(config("backend=keras", f"precision={precision}"))
+def test_newton_schulz_leaves_singular_values_near_one(shape, precision, dtype):
+    hardware.configure(precision)
     matrix = 1e-3 * np.random.default_rng(0).standard_normal(shape)
     orthogonal = orthogonalised(keras.ops.convert_to_tensor(matrix, dtype=keras.config.floatx()), muon._CONVERGING)
     assert orthogonal.dtype == dtype
@@ -222,7 +222,7 @@ def test_newton_schulz_leaves_singular_values_near_one(config, shape, precision,
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", np.float32), ("bf16", np.float32), ("fp64", np.float64)])
 def test_every_step_has_the_learning_rate_of_the_table(config, precision, dtype):
     """To the last digit; after the last step, the last one."""
-    hardware.configure(config("backend=keras", f"precision={precision}"))
+    hardware.configure(precision)
     network = problem()
     built = build(config, network, "optimizer=sgd", "optimizer.weight_decay=0")
     for step, rate in enumerate([*RATES, RATES[-1]]):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from settings import ROOT
+from tasks import trained
 
 from cifar import experiment
-from cifar.backends import lightning
 from cifar.backends.lightning import model
 from cifar.backends.lightning.module import Classifier
 from cifar.errors import UserError
@@ -137,6 +137,6 @@ def test_two_devices_validate_the_network_that_is_saved(tiny, average):
     images, labels = (
         np.array(part[splits.validation.indices]) for part in (splits.validation.images, splits.validation.labels)
     )
-    again = evaluate(lightning.predict(run, splits, folder, images), labels)
+    again = evaluate(trained(run).logits(images), labels)
     (row,) = read_metrics(folder.metrics)
     assert (row["val/acc"], row["val/loss"]) == pytest.approx((again.acc, again.loss), rel=1e-5)

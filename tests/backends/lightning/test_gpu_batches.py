@@ -5,6 +5,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from settings import ROOT
+from tasks import task
 
 from cifar.augment import Augmentation, Pipeline
 from cifar.backends import lightning
@@ -111,7 +112,7 @@ def train(run):
     folder = RunFolder.of(run)
     folder.make()
     folder.start(run)
-    lightning.fit(run, run.data.load(), folder, Recorder(folder.metrics, run.epochs, 128, Unseen()))
+    lightning.fit(task(run), Recorder(folder.metrics, run.epochs, 128, Unseen()))
     columns = ("epoch", "train/loss", "train/acc", "val/loss", "val/acc")
     checkpoint = torch.load(folder.checkpoints / "last.ckpt", weights_only=True)
     return [[row[name] for name in columns] for row in read_metrics(folder.metrics)], checkpoint["state_dict"]

@@ -9,6 +9,7 @@ import threading
 import psutil
 import pytest
 import torch
+from tasks import task
 
 from cifar import experiment
 from cifar.backends.lightning import parallel
@@ -130,7 +131,7 @@ def test_a_main_process_that_waits_in_vain_is_ended_and_the_reason_recorded(two,
     run = two()
     folder = RunFolder.of(run)
     folder.make()
-    processes = parallel._Others(run, folder, Place(0, 2, 0))
+    processes = parallel._Others(task(run), Place(0, 2, 0))
     assert ended.wait(30), "this thread waits, as in a collective that never returns"
     processes.end()
     assert statuses == [2]

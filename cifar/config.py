@@ -273,7 +273,7 @@ def from_hydra(composed: DictConfig) -> Config:
     config = _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     if useless := list(_without_effect(config)):
         raise UserError("the config asks for what has no effect:\n" + "\n".join(f"  {line}" for line in useless))
-    return config.model_copy(update={"aug": _named_by_its_steps(config.aug)})
+    return config.model_copy(update={"aug": _named_by_its_steps(config.aug).pinned()})
 
 
 def _without_effect(config: Config) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """What a user did wrong, told in one message: what was given, what is allowed, how to mend it."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(ValueError):
@@ -45,3 +46,12 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     spelt = {name.lower(): name for name in allowed}
     close = difflib.get_close_matches(given.lower(), list(spelt), n=1, cutoff=0.6)
     return f" Did you mean '{spelt[close[0]]}'?" if close else ""
+
+
+@contextlib.contextmanager
+def explained(key: str) -> Iterator[None]:
+    """Say in a UserError of the `with` block which key of the config it is about."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error

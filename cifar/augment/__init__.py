@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from cifar import references
 from cifar.augment.context import BatchContext
 from cifar.augment.crop import Crop
 from cifar.augment.cutmix import CutMix
@@ -19,6 +20,7 @@ from cifar.augment.randaug import RandAugment
 from cifar.augment.resize import Resize
 from cifar.augment.step import Step
 from cifar.augment.trivialaug import TrivialAugment
+from cifar.errors import explained
 from cifar.schema import LABEL, Neutral, Section
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Augmentation(Section):
     randaug: Annotated[RandAugment | None, Neutral(None)] = None
     trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
     albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(
-        None, description="transforms as {Name: {argument: value}}, one mapping each"
+        None, description="transforms as {Name: {argument: value}}, one mapping each; your own as {module:Name: …}"
     )
     cutout: Annotated[Cutout | None, Neutral(None)] = None
     resize: Annotated[Resize | None, Neutral(None)] = None
@@ -55,6 +57,25 @@ class Augmentation(Section):
     @classmethod
     def _what_does_nothing_is_not_there(cls, step: Any) -> Any:
         return None if step == [] or (isinstance(step, Step) and step.is_neutral) else step
+
+    def pinned(self) -> "Augmentation":
+        """With the digests of the user's own transforms, whose source is part of a run's identity. Raises UserError."""
+        if self.albumentations is None:
+            return self
+        return self.model_copy(update={"albumentations": [_pinned(transform) for transform in self.albumentations]})
+
+
+def _pinned(transform: Any) -> Any:
+    """{Name: {argument: value}} with a digest; what has another form is refused when the pipeline is built."""
+    if not isinstance(transform, dict):
+        return transform
+    found = {}
+    for name, arguments in transform.items():
+        if isinstance(arguments, dict) and isinstance(inner := arguments.get("transforms"), list):
+            arguments = {**arguments, "transforms": [_pinned(one) for one in inner]}
+        with explained("aug.albumentations"):
+            found[references.pinned(name) if references.is_reference(name) else name] = arguments
+    return found
 
 
 class Pipeline:

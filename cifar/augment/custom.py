@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from cifar import references
 from cifar.augment.context import BatchContext
 from cifar.augment.step import Step
-from cifar.errors import UserError, nearest
+from cifar.errors import UserError, explained, nearest
 from cifar.schema import IMAGE_SIZE
 
 cv2.setNumThreads(0)  # 32 pixels are too few to share out
@@ -23,7 +24,7 @@ _SEEDED = threading.Lock()  # of a module: it need not travel to worker processe
 
 
 class Albumentations(Step):
-    """Reseeded for each batch, drawn anew for each image."""
+    """Reseeded for each batch, drawn anew for each image. The user's own transforms are named as `module:Name`."""
 
     on_gpu: ClassVar[bool] = False
     transforms: list[Any] = Field(description="as {Name: {argument: value}}, one mapping each")
@@ -33,19 +34,30 @@ class Albumentations(Step):
         return A.Compose([_build(t) for t in self.transforms])
 
     def prepare(self) -> None:
-        """Raises UserError for an unknown transform or argument, and for a pipeline that changes the image's size."""
-        probe = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+        """Raises UserError for an unknown transform or argument, for a pipeline that changes the image's size or type,
+        and for one whose random numbers are not those it is given."""
+        probe = np.random.default_rng(0).integers(0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
         for seed in range(64):  # a transform may be skipped by chance
-            self._seed(seed)
-            try:
-                out = self._compose(image=probe)["image"]
-            except Exception as error:  # whatever a transform raises, the cause is in the config
-                raise UserError(f"aug.albumentations: the pipeline fails on a {probe.shape} image: {error}") from error
-            if out.shape != probe.shape or out.dtype != probe.dtype:
+            first, again = self._probed(probe, seed), self._probed(probe, seed)
+            if (first != again).any():
                 raise UserError(
-                    f"aug.albumentations: turns uint8 {probe.shape} into {out.dtype} {out.shape}; images must keep "
-                    f"size and type (normalisation is the network's first layer)."
+                    "aug.albumentations: the pipeline makes two images of one with the same random numbers; a "
+                    "transform may draw from self.random_generator and self.py_random only, and may remember nothing."
                 )
+
+    def _probed(self, probe: np.ndarray, seed: int) -> np.ndarray:
+        self._seed(seed)
+        try:
+            out = self._compose(image=probe.copy())["image"]
+        except Exception as error:  # whatever a transform raises, the cause is in the config
+            raise UserError(f"aug.albumentations: the pipeline fails on a {probe.shape} image: {error}") from error
+        if not isinstance(out, np.ndarray) or out.shape != probe.shape or out.dtype != probe.dtype:
+            made = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+            raise UserError(
+                f"aug.albumentations: turns uint8 {probe.shape} into {made}; images must keep size and type "
+                f"(normalisation is the network's first layer)."
+            )
+        return out
 
     def draw(self, context: BatchContext) -> int:
         """A seed for the batch."""
@@ -71,10 +83,7 @@ def _build(description: Any) -> Any:
     if not isinstance(description, dict) or len(description) != 1:
         raise UserError(f"aug.albumentations: {description!r} is not of the form {{Name: {{argument: value}}}}.")
     ((name, arguments),) = description.items()
-    kind = getattr(A, str(name), None)
-    if not (inspect.isclass(kind) and issubclass(kind, A.BasicTransform | A.BaseCompose)):
-        known = [n for n in dir(A) if inspect.isclass(c := getattr(A, n)) and issubclass(c, A.BasicTransform)]
-        raise UserError(f"aug.albumentations: there is no transform {name!r}.{nearest(str(name), known)}")
+    kind = _kind(name)
     arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict) or not isinstance(arguments.get("transforms", []), list):
         raise UserError(f"aug.albumentations: {description!r} is not of the form {{Name: {{argument: value}}}}.")
@@ -85,6 +94,33 @@ def _build(description: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # albumentations only warns of an unknown argument
             return kind(**arguments)
-    except (TypeError, ValueError, NotImplementedError, UserWarning) as error:
+    except Exception as error:  # whatever a transform raises, the cause is in the config
         allowed = ", ".join(p for p in inspect.signature(kind).parameters)
-        raise UserError(f"aug.albumentations: {name}: {error} Its arguments: {allowed}.") from error
+        raise UserError(
+            f"aug.albumentations: {name}: {str(error).removesuffix('.')}. Its arguments: {allowed}."
+        ) from error
+
+
+def _kind(name: Any) -> Any:
+    """The class of albumentations, or of the user's own, that has the name."""
+    if references.is_reference(name):
+        with explained("aug.albumentations"):
+            kind = references.load(name)
+        if not _is_transform(kind):
+            raise UserError(
+                f"aug.albumentations: {name} is no transform: no subclass of albumentations' ImageOnlyTransform or "
+                f"DualTransform."
+            )
+        return kind
+    kind = getattr(A, str(name), None)
+    if not _is_transform(kind):
+        known = [n for n in dir(A) if inspect.isclass(c := getattr(A, n)) and issubclass(c, A.BasicTransform)]
+        raise UserError(
+            f"aug.albumentations: there is no transform {name!r}.{nearest(str(name), known)} A transform of "
+            f"your own is named module:Name."
+        )
+    return kind
+
+
+def _is_transform(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, A.BasicTransform | A.BaseCompose)

@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import pickle
 import random
+import re
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from contexts import context
 
+from cifar.augment import Augmentation
 from cifar.augment.custom import Albumentations
 from cifar.errors import UserError
 
@@ -233,3 +236,89 @@ def test_importing_albumentations_does_not_ask_the_network():
 def test_arguments_must_be_a_mapping(transforms):
     with pytest.raises(UserError):
         built(transforms)
+
+
+# -------------------------------------------------------------------------------------------- the user's own transforms
+OWN = """
+import albumentations as A
+import numpy as np
+
+class Invert(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return 255 - img
+
+class Shrink(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return img[::2, ::2]
+
+class Float(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return img / 255
+
+class Forgotten(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        pass
+
+class Broken(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        raise KeyError("mine")
+
+class Global(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return np.random.randint(0, 256, img.shape, dtype=np.uint8)
+
+class Counting(A.ImageOnlyTransform):
+    seen = 0
+
+    def apply(self, img, **params):
+        self.seen += 1
+        return np.full_like(img, self.seen % 256)
+
+class Plain:
+    pass
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """In the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_transforms.py").write_text(OWN)
+    yield
+    sys.modules.pop("own_transforms", None)
+
+
+def test_ones_own_transform_stands_among_others(own):
+    nested = [{"OneOf": {"transforms": [{"own_transforms:Invert": {"p": 1}}], "p": 1}}, {"HorizontalFlip": {"p": 1}}]
+    augmentation = Augmentation(name="mine", albumentations=nested).pinned()
+    ((_, arguments),) = augmentation.albumentations[0].items()
+    ((name, _),) = arguments["transforms"][0].items()
+    assert re.fullmatch("own_transforms:Invert@[0-9a-f]{16}", name)
+    for transforms in (nested, augmentation.albumentations):
+        step = pickle.loads(pickle.dumps(built(transforms)))  # as a worker process gets it
+        np.testing.assert_array_equal(step.apply(ONE_IMAGE.copy(), 0), 255 - ONE_IMAGE[:, :, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("description", "complaint"),
+    [
+        ({"own_transforms:Inverse": {}}, "own_transforms.py has no 'Inverse'. Did you mean 'Invert'?"),
+        ({"own_transform:Invert": {}}, "there is no module 'own_transform' in the current folder, "),
+        ({"own_transforms:Plain": {}}, "own_transforms:Plain is no transform: no subclass of albumentations'"),
+        ({"own_transforms:np": {}}, "own_transforms:np is no transform"),
+        ({"own_transforms:Invert": {"q": 1}}, "'q' are not valid for transform BasicTransform. Its arguments: p."),
+        ({"own_transforms:Shrink": {"p": 1}}, "turns uint8 (32, 32, 3) into uint8 (16, 16, 3)"),
+        ({"own_transforms:Float": {"p": 1}}, "turns uint8 (32, 32, 3) into float64 (32, 32, 3)"),
+        ({"own_transforms:Forgotten": {"p": 1}}, "turns uint8 (32, 32, 3) into a NoneType; images must keep size"),
+        ({"own_transforms:Broken": {"p": 1}}, "the pipeline fails on a (32, 32, 3) image: 'mine'"),
+        ({"own_transforms:Global": {"p": 1}}, "may draw from self.random_generator and self.py_random only"),
+        ({"own_transforms:Counting": {"p": 1}}, "may remember nothing"),
+        ({"own transforms:Invert": {}}, "'own transforms:Invert' is not of the form module:name"),
+    ],
+)
+def test_ones_own_transform_that_cannot_be_is_refused_in_words(own, description, complaint):
+    with pytest.raises(UserError) as caught:
+        built([description])
+    assert str(caught.value).startswith("aug.albumentations: ")
+    assert complaint in str(caught.value)

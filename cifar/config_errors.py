@@ -9,13 +9,11 @@ from pydantic import BaseModel
 from cifar import hints
 from cifar.schema import Section, keys_of, names, sections
 
-_VARIANTS = ("model", "optimizer", "schedule", "backend", "tracker")
-
 
 def explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]) -> str:
     """One of pydantic's errors about `values`. `schema`: what they are to be; `groups`: the choices of each."""
     location, variant = [str(part) for part in error["loc"]], None
-    if len(location) > 1 and location[0] in _VARIANTS:
+    if len(location) > 1 and _is_choice(schema, location[0]):
         variant = location.pop(1)  # which pydantic chose by name
     key, kind, given = ".".join(location), error["type"], error["input"]
     if kind == "extra_forbidden":
@@ -36,12 +34,17 @@ def explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: M
     return f"{key}={as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}.{hints.quoting(kind, key, given)}"
 
 
+def _is_choice(schema: type[BaseModel], key: str) -> bool:
+    """Whether one of several sections stands there, by its name."""
+    return key in schema.model_fields and len(sections(schema.model_fields[key].annotation)) > 1
+
+
 def _allowed(schema: type[BaseModel], parents: list[str], variant: str | None) -> list[str]:
     """The keys that may stand in the section that `parents` leads to."""
     found: list[type[BaseModel]] = [schema]
     for parent in parents:
         found = [part for s in found for part in sections(s.model_fields[parent].annotation)]
-        if variant is not None and parent in _VARIANTS:
+        if variant is not None and len(found) > 1:
             found = [s for s in found if variant in names(s)]
     return sorted({name for section in found for name in section.model_fields})
 

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+from PIL import Image
 from settings import BACKEND, ROOT, TINY
 
 from cifar import cli
@@ -37,6 +39,25 @@ def config(tmp_path: Path) -> Callable[..., Config]:
 def tiny(config: Callable[..., Config]) -> Callable[..., Config]:
     """The same, on top of a run of a few seconds."""
     return lambda *overrides: config(*TINY, *overrides)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Callable[..., Path]:
+    """`pictures(train=20, test=5)`: a folder with so many pictures, of some sizes, of each of three colours."""
+
+    def write(**parts: int) -> Path:
+        rng = np.random.default_rng(0)
+        for part, count in parts.items():
+            for channel, name in enumerate(("red", "green", "blue")):
+                folder = tmp_path / "my pictures" / part / name
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    pixels = rng.integers(0, 100, (20 + number, 40, 3), dtype=np.uint8)
+                    pixels[..., channel] += 120
+                    Image.fromarray(pixels).save(folder / f"{number:03}.png")
+        return tmp_path / "my pictures"
+
+    return write
 
 
 @pytest.fixture

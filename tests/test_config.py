@@ -30,10 +30,28 @@ GROUPS = ("model", "aug", "optimizer", "schedule", "data", "backend")
 
 @pytest.mark.parametrize("choice", [choice for group in GROUPS for choice in choices(group)])
 def test_every_choice_makes_a_valid_config(config, choice):
-    extra = ["model.architecture=convnext_atto"] if choice == "model=timm" else []
+    needed = {"model=timm": ["model.architecture=convnext_atto"], "data=folder": ["data.root=pictures"]}
+    extra = needed.get(choice, [])
     built = config(choice, *extra)
     group, name = choice.split("=")
     assert getattr(built, group).name == name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.val_size=0"], r"  data\.val_size=0: input should be greater than 0"),
+        (
+            ["+data.sizes=3"],
+            r"  data\.sizes: there is no such key.* Allowed: name, root, split_seed, train_size, val_size",
+        ),
+        (["data=folder", "data.root=a", "data.title=/"], r"  data\.title=/: string should match"),
+        (["data.name=cifar11"], r"  data: unknown kind 'cifar11'. Allowed: 'cifar10', 'cifar100', 'digits', 'folder'"),
+    ],
+)
+def test_mistakes_in_a_section_of_several_kinds_are_told_by_the_users_keys(config, overrides, message):
+    with pytest.raises(UserError, match=message):
+        config(*overrides)
 
 
 def test_a_model_brings_its_recipe_and_the_command_line_wins(config):

@@ -110,6 +110,18 @@ def test_the_result_follows_from_the_predictions_and_the_metrics(done):
     assert {"torch", "numpy", "python"} <= manifest["starts"][0]["versions"].keys()
 
 
+def test_pictures_of_ones_own_are_learned(config, pictures):
+    where = [f"data.root={pictures(train=40, test=10)}", "data.val_size=12"]
+    small = ["model=cnn", "model.width=4", "epochs=4", "batch_size=16", "tracker=none", f"backend={BACKEND}"]
+    run = config("data=folder", *where, *small)
+    result, folder = experiment.run(run), RunFolder.of(run)
+    assert "-my-pictures-" in folder.path.name
+    assert result["class_names"] == ["blue", "green", "red"]
+    assert np.array(result["test/confusion"]).sum(1).tolist() == [10, 10, 10]
+    assert result["test/acc"] > 0.9
+    assert result["data_description"] == "own pictures"
+
+
 def test_the_validation_loss_is_the_mean_over_images(tiny):
     run = tiny("data.val_size=700", "precision=fp32")  # not a multiple of the batch: the last one is smaller
     result, folder, splits = experiment.run(run), RunFolder.of(run), run.data.load()

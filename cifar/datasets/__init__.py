@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cifar.datasets.cifar import Cifar
 from cifar.datasets.digits import Digits
+from cifar.datasets.folder import Folder
 
-Data = Annotated[Cifar | Digits, Field(discriminator="name")]
+Data = Annotated[Cifar | Digits | Folder, Field(discriminator="name")]
 KNOWN = {**Cifar.known, **Digits.known}  # fingerprint -> which copy of which images it is

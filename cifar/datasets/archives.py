@@ -102,20 +102,12 @@ def load(name: str, root: str) -> Arrays:
         raise UserError(f"data.root={root} is a file; it must be the folder that holds {archive.folder}/.")
     cache = cache_folder(name, str(base))
     source = _source(archive, base)
-    kept = arrays.read(cache, source or None)
-    if kept is not None:
-        return kept
     if not source:
+        if (kept := arrays.read(cache, None)) is not None:
+            return kept
         _download(name, archive, base)
         source = _source(archive, base)
-    log.info("Reading %s from %s (once; kept in %s)", name, base, cache)
-    parsed = _parse(archive, base)
-    try:
-        arrays.write(parsed, cache, source)
-    except OSError as error:
-        log.warning("Cannot keep the parsed images in %s (%s): every run will parse them again.", cache, error)
-        return parsed
-    return arrays.read(cache, source) or parsed
+    return arrays.parsed_once(cache, source, lambda: _parse(archive, base))
 
 
 def published(name: str, root: str) -> bool:

@@ -3,13 +3,17 @@
 import contextlib
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+log = logging.getLogger(__name__)
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -54,6 +58,20 @@ def describe(
         (float(std[0]), float(std[1]), float(std[2])),
         digest.hexdigest()[:16],
     )
+
+
+def parsed_once(folder: Path, source: dict[str, list[int]], parse: Callable[[], Arrays]) -> Arrays:
+    """What `parse` gives, memory-mapped from `folder`, where it is kept as long as `source` stays the same."""
+    if (kept := read(folder, source)) is not None:
+        return kept
+    log.info("Reading the images of %s (once; kept in %s)", folder.parent, folder.name)
+    parsed = parse()
+    try:
+        write(parsed, folder, source)
+    except OSError as error:
+        log.warning("Cannot keep the parsed images in %s (%s): every run will parse them again.", folder, error)
+        return parsed
+    return read(folder, source) or parsed
 
 
 def write(arrays: Arrays, folder: Path, source: dict[str, list[int]]) -> None:

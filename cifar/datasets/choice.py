@@ -31,10 +31,11 @@ class DataChoice(Choice):
 
     sizes: ClassVar[Mapping[str, Size]] = {}  # by name, as far as they are known without the images
     needs_root: ClassVar[bool] = True
+    root_holds: ClassVar[str] = "the folder that holds it (or set CIFAR_DATA_DIR)"
     mirrored_alike: ClassVar[bool] = True  # whether a mirrored image is of the same class
     known: ClassVar[Mapping[str, str]] = {}  # fingerprint -> which copy of the images it is
 
-    root: Annotated[str | None, HOUSEKEEPING] = Field(description="folder of the downloaded data; digits has none")
+    root: Annotated[str | None, HOUSEKEEPING] = Field(description="folder of the images; digits has none")
     val_size: PositiveInt = Field(description="images taken from the training images to choose the checkpoint by")
     train_size: Annotated[PositiveInt | None, Neutral(None)] = Field(
         description="stratified subset of the rest; null: all of it"
@@ -52,7 +53,7 @@ class DataChoice(Choice):
     @model_validator(mode="after")
     def _what_is_read_from_a_folder_needs_one(self) -> "DataChoice":
         if self.needs_root and not self.root:
-            raise ValueError(f"{self.name} needs data.root, the folder that holds it (or set CIFAR_DATA_DIR)")
+            raise ValueError(f"{self.name} needs data.root, {self.root_holds}")
         return self
 
     @property
@@ -145,7 +146,7 @@ class DataChoice(Choice):
         except OSError as error:
             raise UserError(
                 f"data.root={self.root} cannot be read: {error}. Make it readable, or name another folder with "
-                f"data.root=… or CIFAR_DATA_DIR."
+                f"data.root=…"
             ) from None
 
     def _described(self, fingerprint: str) -> str | None:

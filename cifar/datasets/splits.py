@@ -84,7 +84,8 @@ def _stratified(labels: np.ndarray, val_size: int, train_size: int | None, seed:
 def _subset(labels: np.ndarray, indices: np.ndarray, size: int, seed: int) -> np.ndarray:
     from sklearn.model_selection import train_test_split
 
-    if len(indices) - size < len(np.unique(labels)):
+    _, of_a_class = np.unique(labels[indices], return_counts=True)
+    if len(indices) - size < len(of_a_class) or of_a_class.min() < 2:
         # scikit-learn wants an image of each class on the side that is thrown away, too.
         return np.random.default_rng(seed).permutation(indices)[:size]
     return train_test_split(indices, train_size=size, stratify=labels[indices], random_state=seed)[0]

@@ -69,6 +69,11 @@ def test_every_batch_is_the_hosts_to_the_last_bit(policy, device):
     assert_same(batches[0], host[0])  # the images are as they were
 
 
+def test_every_step_is_compared_or_says_that_it_needs_the_host():
+    compared = {step for steps in POLICIES.values() for step in steps}
+    assert set(Augmentation.model_fields) == {"name", *compared, "randaug", "trivialaug", "albumentations"}
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_no_value_is_read_back(policy):
     """Tensors on "meta" have none: whatever asks for one fails."""

@@ -1,9 +1,8 @@
 """A trained network carried from one framework to the other, in a run folder of its own."""
 
-import dataclasses
 import logging
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from cifar.errors import UserError
 from cifar.evaluation import evaluate
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
+from cifar.runs.result import Result, scores
 from cifar.task import Task
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,9 @@ ALLOWED = 1e-3  # largest difference between two frameworks' float32 logits, rel
 Logits = tuple[np.ndarray, np.ndarray]
 
 # What the new folder's result takes over: it says what the network is. Times and speeds are the other framework's.
-_INHERITED = ("val/acc", "best_epoch", "epochs", "parameters", "flops", "class_names")
+_INHERITED = (
+    "val/acc", "best_epoch", "epochs", "parameters", "flops", "class_names", "data_fingerprint", "data_description",
+)  # fmt: skip
 
 
 def convert(source: RunFolder, backend: Backend, data_root: Path | None = None) -> RunFolder:
@@ -57,7 +59,7 @@ def convert(source: RunFolder, backend: Backend, data_root: Path | None = None) 
     return target
 
 
-def _read(source: RunFolder) -> tuple[Config, dict[str, Any]]:
+def _read(source: RunFolder) -> tuple[Config, Result]:
     if not source.exists:
         raise UserError(f"{source.path}: there is no run folder here.")
     result = source.result
@@ -66,7 +68,7 @@ def _read(source: RunFolder) -> tuple[Config, dict[str, Any]]:
     return source.config, result
 
 
-def with_images(config: Config, result: dict[str, Any], root: Path | None) -> Config:
+def with_images(config: Config, result: Result, root: Path | None) -> Config:
     """`config` with the images in `root`, if that is given. Raises UserError if these are not the run's own."""
     if root is not None:
         if not config.data.needs_root:
@@ -113,9 +115,7 @@ def _logits(trained: backends.Trained, task: Task) -> Logits:
     return tta.averaged(trained.logits, task.splits.test.images, task.config.evaluation)
 
 
-def _finish(
-    source: RunFolder, target: RunFolder, result: dict[str, Any], device: str, expected: Logits, found: Logits
-) -> None:
+def _finish(source: RunFolder, target: RunFolder, result: Result, device: str, expected: Logits, found: Logits) -> None:
     with np.load(source.path / "predictions.npz") as predictions:
         labels = predictions["labels"]
     # Of the images as they are: a rounding can decide which ones are shown in more views.
@@ -130,9 +130,8 @@ def _finish(
     evaluation = evaluate(logits, labels)
     target.finish(
         {
-            **{f"test/{name}": value for name, value in dataclasses.asdict(evaluation).items()},
-            **{name: result[name] for name in _INHERITED},
-            **{name: result[name] for name in ("data_fingerprint", "data_description") if name in result},
+            **scores(evaluation),
+            **cast(Result, {name: value for name, value in result.items() if name in _INHERITED}),
             "device": device,
             "precision": target.config.precision,
             "converted_from": source.path.name,

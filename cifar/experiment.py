@@ -1,13 +1,12 @@
 """The one sequence of a run: check, data, fit, evaluate, record."""
 
 import contextlib
-import dataclasses
 import logging
 import signal
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -22,6 +21,7 @@ from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, best_epoch, check_complete, read_metrics
+from cifar.runs.result import Result, scores
 from cifar.task import Plan, Task
 from cifar.trackers.choice import Run, Session
 from cifar.trackers.none import Unseen
@@ -29,7 +29,7 @@ from cifar.trackers.none import Unseen
 log = logging.getLogger(__name__)
 
 
-def run(config: Config) -> dict[str, Any] | None:
+def run(config: Config) -> Result | None:
     """Run `config`, finish it, or find it done; returns its result (None for a run that on_existing=skip leaves alone).
 
     Raises UserError before anything is trained or written if the config cannot be run here, TrainingDiverged, and
@@ -85,7 +85,7 @@ def as_started(config: Config) -> Config:
     return config.model_copy(update={"precision": starts[-1]["plan"]["precision"]}) if starts else config
 
 
-def _finished(folder: RunFolder, config: Config) -> dict[str, Any] | None:
+def _finished(folder: RunFolder, config: Config) -> Result | None:
     """The result of an earlier run of the same config, shown; None if there is none, or it is not to be used.
 
     Raises UserError if it is of other images, or of another device than the config names."""
@@ -143,7 +143,7 @@ def _check_continuity(task: Task) -> None:
         log.info("It was begun on %s; now, it is %s.", recorded["device"], plan.device)
 
 
-def _tested_anew(backend: Backend, task: Task) -> dict[str, Any]:
+def _tested_anew(backend: Backend, task: Task) -> Result:
     """Test the finished run's network in another way; the run's own result stays."""
     folder = task.folder
     trained = folder.own_result
@@ -154,7 +154,8 @@ def _tested_anew(backend: Backend, task: Task) -> dict[str, Any]:
                 folder.set_status("running")
                 _record_reading(task)
                 measured, logits = _test(backend, task)
-                result = {name: value for name, value in trained.items() if not name.startswith("test")} | measured
+                kept = {name: value for name, value in trained.items() if not name.startswith("test")}
+                result = cast(Result, kept | measured)
                 folder.add_evaluation(result, logits, np.asarray(task.splits.test.labels))
         except BaseException as error:
             _record_failure(error, folder, Unseen())
@@ -170,7 +171,7 @@ def _record_reading(task: Task) -> None:
     task.folder.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), reading]})
 
 
-def _trained(backend: Backend, task: Task) -> dict[str, Any]:
+def _trained(backend: Backend, task: Task) -> Result:
     """Train and test; however it ends, the folder says how."""
     config, folder = task.config, task.folder
     tracker: Session = Unseen()
@@ -214,7 +215,7 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -
     tracker.fail()
 
 
-def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[dict[str, Any], np.ndarray]:
+def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[Result, np.ndarray]:
     """The result, and the logits of the test images [N, classes]."""
     config, splits, folder = task.config, task.splits, task.folder
     recorder = Recorder(folder.metrics, config.epochs, task.images_per_epoch, tracker)
@@ -226,7 +227,7 @@ def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[dic
     measured, logits = _test(backend, task)
     folder.write_predictions(logits, np.asarray(splits.test.labels))
     training_seconds = sum(task.images_per_epoch / row["images_per_second"] for row in rows)
-    result = {
+    result: Result = {
         **measured,
         "val/acc": best["val/acc"],
         "best_epoch": int(best["epoch"]),
@@ -234,7 +235,10 @@ def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[dic
         "seconds": sum(row["seconds"] for row in rows),
         "images_per_second": task.images_per_epoch * len(rows) / training_seconds,
         "peak_memory_bytes": backend.peak_memory(task),
-        **task.plan.recorded,
+        "device": task.plan.device,
+        "precision": task.plan.precision,
+        "parameters": task.plan.parameters,
+        "flops": task.plan.flops,
         "class_names": list(splits.class_names),
         "data_fingerprint": splits.fingerprint,
         "data_description": splits.description,
@@ -242,7 +246,7 @@ def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[dic
     return result, logits
 
 
-def _test(backend: Backend, task: Task) -> tuple[dict[str, Any], np.ndarray]:
+def _test(backend: Backend, task: Task) -> tuple[Result, np.ndarray]:
     """(what a result says of the test, logits) of the best checkpoint."""
     started = time.perf_counter()
     predict = backend.load(task, "best").logits
@@ -250,17 +254,15 @@ def _test(backend: Backend, task: Task) -> tuple[dict[str, Any], np.ndarray]:
     seconds = time.perf_counter() - started
     check_finite(logits, int(best_epoch(read_metrics(task.folder.metrics))["epoch"]))
     labels = np.asarray(task.splits.test.labels)
-    evaluation = evaluate(logits, labels)
-    measured = {
-        **{f"test/{k}": v for k, v in dataclasses.asdict(evaluation).items()},
-        **({} if one_view is logits else {"test/acc_one_view": float((one_view.argmax(1) == labels).mean())}),
-        "test_seconds": seconds,
-        "evaluation": task.config.evaluation.views,
-    }
+    measured = scores(evaluate(logits, labels))
+    if one_view is not logits:
+        measured["test/acc_one_view"] = float((one_view.argmax(1) == labels).mean())
+    measured["test_seconds"] = seconds
+    measured["evaluation"] = task.config.evaluation.views
     return measured, logits
 
 
-def _draw(task: Task, result: dict[str, Any], logits: np.ndarray) -> None:
+def _draw(task: Task, result: Result, logits: np.ndarray) -> None:
     """The run's pictures, each of which may fail."""
     splits, place = task.splits, task.folder.plots
     test, names = splits.test, splits.class_names

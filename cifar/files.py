@@ -5,7 +5,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,13 +57,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """All or nothing."""
     with replaced(path) as temporary:
         temporary.write_text(as_json(value), encoding="utf-8")
 
 
-def as_json(value: dict[str, Any]) -> str:
+def as_json(value: Mapping[str, Any]) -> str:
     """The text of a JSON file."""
     return json.dumps(value, indent=2) + "\n"
 

@@ -1,11 +1,10 @@
 """A run's result as a table for the console."""
 
-from typing import Any
-
 from cifar.runs.folder import RunFolder
+from cifar.runs.result import Result
 
 
-def summary(folder: RunFolder, result: dict[str, Any]) -> str:
+def summary(folder: RunFolder, result: Result) -> str:
     """The figures of a finished run, one a line, and where to find the rest."""
     classes = zip(result["class_names"], result["test/per_class_accuracy"], strict=True)
     worst = sorted((accuracy, name) for name, accuracy in classes if accuracy is not None)[:3]
@@ -27,13 +26,13 @@ def summary(folder: RunFolder, result: dict[str, Any]) -> str:
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in lines.items())
 
 
-def _images(result: dict[str, Any]) -> dict[str, str]:
+def _images(result: Result) -> dict[str, str]:
     """What images they were, if that is not as it should be, or is not recorded."""
     if "data_description" not in result or result["data_description"] is not None:
         return {}
     return {"images": f"not known (fingerprint {result['data_fingerprint']}): does not compare with other results"}
 
 
-def _one_view(result: dict[str, Any]) -> str:
+def _one_view(result: Result) -> str:
     alone = result.get("test/acc_one_view")
     return "" if alone is None else f" ({alone:.2%} without test-time augmentation)"

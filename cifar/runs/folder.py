@@ -6,9 +6,9 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from cifar import files
 from cifar.config import Config, Evaluation, from_yaml, to_yaml
 from cifar.errors import Busy, DiskFull, UserError
 from cifar.runs import lock
+from cifar.runs.result import Result
 
 LINGERING_S = 5.0  # a dead process's workers, which hold its locks, may take as long to end
 
@@ -53,23 +54,28 @@ class RunFolder:
             raise UserError(f"{path} cannot be read: {error}") from None
 
     @property
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> Result | None:
         """The result; None while the run is not done, or has not been tested in this way."""
         own = self.own_result
         if own is None or self._evaluation is None or self._tested_by(own) == self._evaluation.views:
             return own
         name = f"evaluations/{self._evaluation.label}.json"
-        return self.read_json(name) if (self.path / name).exists() else None
+        return self._read_result(name) if (self.path / name).exists() else None
 
     @property
-    def own_result(self) -> dict[str, Any] | None:
+    def own_result(self) -> Result | None:
         """The result of the test at the end of the training; None while the training is not done."""
-        return self.read_json("result.json")
+        return self._read_result("result.json")
 
-    def _tested_by(self, result: dict[str, Any]) -> dict[str, Any] | None:
+    def _read_result(self, name: str) -> Result | None:
+        return cast("Result | None", self.read_json(name))
+
+    def _tested_by(self, result: Result) -> dict[str, Any] | None:
         """The views of the test images that the result is of."""
-        if "evaluation" in result or not self.exists:
-            return result.get("evaluation", self._evaluation and self._evaluation.views)
+        if "evaluation" in result:
+            return result["evaluation"]
+        if not self.exists:
+            return self._evaluation.views if self._evaluation else None
         return self.config.evaluation.views  # recorded by an earlier version of the program
 
     @property
@@ -164,7 +170,7 @@ class RunFolder:
                 raise
             files.overwritten(self.path / "status.json", files.as_json(status))
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: Result) -> None:
         """Write the result, whose presence means that the run is done."""
         self.write_json("result.json", result)
         self.set_status("done")
@@ -173,7 +179,7 @@ class RunFolder:
         """The object in a JSON file of the folder; None if there is no such file, or it is damaged."""
         return files.read_json(self.path / name)
 
-    def add_evaluation(self, result: dict[str, Any], logits: np.ndarray, labels: np.ndarray) -> None:
+    def add_evaluation(self, result: Result, logits: np.ndarray, labels: np.ndarray) -> None:
         """Keep what testing the trained network in another way gave, beside the run's own result."""
         assert self._evaluation is not None
         self.write_predictions(logits, labels, f"evaluations/{self._evaluation.label}.npz")
@@ -186,7 +192,7 @@ class RunFolder:
         with files.replaced(self.path / name) as temporary:
             np.savez(temporary, logits=logits, labels=labels)
 
-    def write_json(self, name: str, value: dict[str, Any]) -> None:
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         files.write_json(self.path / name, value)
 
     def _write(self, name: str, text: str) -> None:

@@ -25,7 +25,7 @@ class Session(Protocol):
     def log(self, row: dict[str, float]) -> None:
         """One epoch, by the columns of metrics.csv."""
 
-    def finish(self, result: dict[str, Any], plots: Path) -> None:
+    def finish(self, result: Mapping[str, Any], plots: Path) -> None:
         """The run is done."""
 
     def fail(self) -> None:

@@ -1,5 +1,6 @@
 """No tracker: the run folder only."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ class Unseen:
 
     def log(self, row: dict[str, float]) -> None: ...
 
-    def finish(self, result: dict[str, Any], plots: Path) -> None: ...
+    def finish(self, result: Mapping[str, Any], plots: Path) -> None: ...
 
     def fail(self) -> None: ...
 

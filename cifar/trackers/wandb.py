@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -112,7 +113,7 @@ class WandbSession:
         with console.optional("W&B"):
             self._run.log(row, step=int(row["epoch"]))
 
-    def finish(self, result: dict[str, Any], plots: Path) -> None:
+    def finish(self, result: Mapping[str, Any], plots: Path) -> None:
         with console.optional("W&B"):
             pictures = {f"plots/{path.stem}": self._wandb.Image(str(path)) for path in sorted(plots.glob("*.png"))}
             self._run.log(pictures)

@@ -1,0 +1,48 @@
+"""What a run's result says: the one list of its keys, under which they are written, read and shown."""
+
+from typing import Any, TypedDict
+
+from cifar.evaluation import Evaluation
+
+# The JSON object itself, not a copy of it: what other versions of the program wrote stays in it, and what they did not
+# write is absent. So is what a network has not that was trained elsewhere (`converted_from`).
+Result = TypedDict(
+    "Result",
+    {
+        "test/acc": float,
+        "test/loss": float,  # mean cross-entropy, nats
+        "test/calibration_error": float,
+        "test/per_class_accuracy": list[float | None],  # None: no image of that class
+        "test/confusion": list[list[int]],  # [true][predicted]
+        "test/acc_one_view": float,  # only with test-time augmentation: what it is without
+        "test_seconds": float,
+        "evaluation": dict[str, Any],  # how the test images were viewed
+        "val/acc": float,  # of the best epoch
+        "best_epoch": int,  # from 1
+        "epochs": int,
+        "seconds": float,  # of training and validation
+        "images_per_second": float,  # in training
+        "peak_memory_bytes": int,
+        "device": str,
+        "precision": str,
+        "parameters": int,
+        "flops": int,  # of one image's forward pass
+        "class_names": list[str],
+        "data_fingerprint": str,
+        "data_description": str | None,  # None: the images are not known
+        "converted_from": str,  # name of the run folder
+        "largest_logit_difference": float,  # of a converted network, relative to the largest logit
+    },
+    total=False,
+)
+
+
+def scores(evaluation: Evaluation) -> Result:
+    """The part of a result that follows from the predictions for the test images."""
+    return {
+        "test/acc": evaluation.acc,
+        "test/loss": evaluation.loss,
+        "test/calibration_error": evaluation.calibration_error,
+        "test/per_class_accuracy": evaluation.per_class_accuracy,
+        "test/confusion": evaluation.confusion,
+    }

@@ -9,4 +9,5 @@ from cifar.datasets.digits import Digits
 from cifar.datasets.folder import Folder
 
 Data = Annotated[Cifar | Digits | Folder, Field(discriminator="name")]
-KNOWN = {**Cifar.known, **Digits.known}  # fingerprint -> which copy of which images it is
+# Fingerprint -> which copy of which images it is.
+KNOWN = {fingerprint: copy for choice in (Cifar, Digits, Folder) for fingerprint, copy in choice.known.items()}

@@ -68,12 +68,15 @@ def compare(name: str) -> None:
 
 def lines() -> None:
     """How much code each backend needs for the same thing: without blank lines, comments and docstrings."""
-    print(f"{'lines of cifar/backends':<28} {'lightning':>12} {'keras':>12}")
+    print(f"{'lines of code':<28} {'lightning':>12} {'keras':>12}")
     files = sorted({path.name for backend in BACKENDS for path in (ROOT / "cifar/backends" / backend).glob("*.py")})
     for name in files:
         paths = [ROOT / "cifar/backends" / backend / name for backend in BACKENDS]
         counts = [_count(path) if path.exists() else 0 for path in paths]
         print(f"  {name:<26} {counts[0]:12} {counts[1]:12}")
+    for folder in ("cifar/models", "cifar/optimizers"):
+        counts = [sum(map(_count, (ROOT / folder).rglob(name))) for name in ("torch.py", "keras.py")]
+        print(f"  {folder:<26} {counts[0]:12} {counts[1]:12}")
 
 
 def _count(path: Path) -> int:

@@ -379,6 +379,16 @@ def test_what_is_frozen_stays_as_it_is_and_the_rest_trains_on(tiny):
         assert np.array_equal(after_two[name], after_one[name]) == (name in never | at_last), name
 
 
+def test_a_network_is_read_once_and_predicts_many_times(done):
+    network, images = trained(done), done.data.load().test.images
+    checkpoint(RunFolder.of(done), "best").unlink()
+    before = network.weights()
+    assert network.logits(images[:3]).shape == (3, 10)
+    with np.load(RunFolder.of(done).path / "predictions.npz") as predictions:
+        np.testing.assert_allclose(network.logits(images), predictions["logits"], rtol=1e-5, atol=1e-5)
+    assert_same_weights(network.weights(), before)
+
+
 def test_only_some_epochs_are_validated_and_the_test_averages_views(tiny):
     run = tiny("epochs=5", "evaluation.validate_every=2", "evaluation.tta=flip_shift", "evaluation.tta_share=0.5")
     result, folder = experiment.run(run), RunFolder.of(run)

@@ -87,6 +87,7 @@ def settle_framework() -> None:
     """Remove what must not reach the frameworks, and tell them how many threads to use. To be called before one is
     imported."""
     _remove(_OF_LAUNCHERS)
+    _remove("MPLBACKEND")  # torchmetrics imports Matplotlib, which refuses to be imported with a backend it lacks
     _ignore(_OF_THE_CONFIG)
     if (folder := socket_folder(_OF_MULTIPROCESSING)) != tempfile.gettempdir():  # PyTorch's workers would wait for ever
         log.warning("The temporary folder %s has too long a path for sockets; using %s.", tempfile.gettempdir(), folder)

@@ -91,6 +91,14 @@ def test_pictures_are_drawn_whatever_matplotlibs_variables_and_files_say(tmp_pat
     assert odd == (tmp_path / "plain" / "curves.png").read_bytes()
 
 
+def test_lightning_is_loaded_with_a_notebooks_matplotlib_backend_in_the_environment(tmp_path):
+    code = (
+        "from cifar import backends; from cifar.config import composed; "
+        "backends.load(composed('backend=lightning').backend); import torchmetrics, matplotlib"
+    )
+    run(code, tmp_path, MPLBACKEND="module://nowhere.backend_inline")
+
+
 KERAS = """
 from cifar import backends
 from cifar.config import composed

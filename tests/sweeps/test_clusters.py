@@ -92,6 +92,7 @@ def test_a_sweep_one_job_of_which_fails_and_the_same_again(sweep, launcher):
     assert "1  left alone" in shown
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_is_recorded_and_ctrl_c_ends_the_rest(sweep, launcher, tmp_path):
     too_long_for_sockets = tmp_path / ("long" * 30)
     too_long_for_sockets.mkdir()

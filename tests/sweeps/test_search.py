@@ -26,6 +26,7 @@ def trials(folder):
     return sum(line["op_code"] == 4 for line in lines), sum(line["op_code"] == 6 for line in lines)
 
 
+@pytest.mark.slow
 def test_a_search_is_gone_on_with_and_its_trials_are_ordinary_runs(sweep, tmp_path):
     first = sweep(*SPACE, "hydra.sweeper.n_trials=2", "epochs=60")
     first.until("running")

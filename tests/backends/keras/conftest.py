@@ -8,9 +8,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import pytest
 from settings import SMALL
-from tasks import task
 
-from cifar.backends.keras import module
+from cifar.backends.keras import hardware, module
+from cifar.runs.folder import RunFolder
+from cifar.task import Task
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,9 @@ def build(config):
 
     def built(*overrides):
         chosen = config(*SMALL, *overrides)
-        settled = task(chosen)  # which sets Keras to the precision
-        classifier, train = module.build(settled), settled.splits.train
+        splits = chosen.data.load()
+        plan = hardware.plan(chosen, len(splits.class_names))  # which sets Keras to the precision
+        classifier, train = module.build(Task(chosen, plan, splits, RunFolder.of(chosen))), splits.train
         classifier.run_eagerly = True
         return classifier, (train.images[:32], train.labels[:32])
 

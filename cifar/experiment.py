@@ -15,7 +15,7 @@ from cifar import backends, console, files, signals, tta
 from cifar.augment import Pipeline
 from cifar.backends import Backend
 from cifar.config import Config, advice
-from cifar.errors import NoSuchPrecision, UserError
+from cifar.errors import DiskFull, NoSuchPrecision, UserError
 from cifar.evaluation import check_finite, evaluate
 from cifar.report import summary
 from cifar.runs import continuity, manifest
@@ -111,6 +111,7 @@ def _settle_existing(task: Task) -> None:
     if config.on_existing == "rerun":
         folder.clear()
     elif folder.trained or folder.resumable:
+        read_metrics(folder.metrics)
         _check_continuity(task)
         if folder.trained:
             log.info("%s is trained already; testing it in another way.", folder.path)
@@ -175,6 +176,7 @@ def _trained(backend: Backend, task: Task) -> Result:
     """Train and test; however it ends, the folder says how."""
     config, folder = task.config, task.folder
     tracker: Session = Unseen()
+    recorder, before = None, folder.status
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
             with files.room_for(folder.path):
@@ -184,10 +186,13 @@ def _trained(backend: Backend, task: Task) -> Result:
                 for line in advice(config):
                     log.warning("Note: %s", line)
                 tracker = config.tracker.start(_shown(config, folder))
-                result, logits = _train_and_test(backend, task, tracker)
+                recorder = Recorder(folder.metrics, config.epochs, task.images_per_epoch, tracker)
+                result, logits = _train_and_test(backend, task, recorder)
                 folder.finish(result)
         except BaseException as error:
             _record_failure(error, folder, tracker)
+            if before and _is_refusal(error) and not (recorder and recorder.begun):
+                folder.write_json("status.json", before)
             raise
         _draw(task, result, logits)
         log.info("\n%s", summary(folder, result))
@@ -199,6 +204,11 @@ def _shown(config: Config, folder: RunFolder) -> Run:
     """What a tracker is told at the start."""
     tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.label)
     return Run(folder.path, config.study, config.backend.label, tags, config.model_dump())
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the run is left as it was, if nothing was trained yet."""
+    return isinstance(error, UserError) and not isinstance(error, DiskFull)
 
 
 def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -> None:
@@ -215,10 +225,9 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -
     tracker.fail()
 
 
-def _train_and_test(backend: Backend, task: Task, tracker: Session) -> tuple[Result, np.ndarray]:
+def _train_and_test(backend: Backend, task: Task, recorder: Recorder) -> tuple[Result, np.ndarray]:
     """The result, and the logits of the test images [N, classes]."""
     config, splits, folder = task.config, task.splits, task.folder
-    recorder = Recorder(folder.metrics, config.epochs, task.images_per_epoch, tracker)
     with logging_redirect_tqdm(list(console.loggers())), contextlib.closing(recorder):
         backend.fit(task, recorder)
     rows = read_metrics(folder.metrics)

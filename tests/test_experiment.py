@@ -264,11 +264,33 @@ def test_on_existing_fail_skip_and_rerun(done):
 def test_a_damaged_checkpoint_is_told_with_a_way_out(done, kind):
     run, folder = done, RunFolder.of(done)
     (folder.path / "result.json").unlink()
+    folder.set_status("interrupted")
     path = checkpoint(folder, kind)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=rf"{path.name} cannot be read .*on_existing=rerun"):
         experiment.run(run)
-    assert folder.status["state"] == "failed"
+    assert folder.status["state"] == "interrupted", "nothing was trained"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda lines: [lines[0], b"1,\xff\r\n", lines[2]], "is damaged: line 2"),
+        (lambda lines: lines[:2], "lacks some of the first 2 epochs"),
+    ],
+)
+def test_a_resume_that_is_refused_over_its_metrics_leaves_the_recorded_state(done, damage, said):
+    run, folder = done, RunFolder.of(done)
+    (folder.path / "result.json").unlink()
+    folder.set_status("interrupted", "stopped by the user or the system")
+    before = folder.status
+    folder.metrics.write_bytes(b"".join(damage(folder.metrics.read_bytes().splitlines(keepends=True))))
+    damaged = folder.metrics.read_bytes()
+    for _ in range(2):
+        with pytest.raises(UserError, match=rf"{said}.*on_existing=rerun"):
+            experiment.run(run)
+        assert folder.status == before
+    assert folder.metrics.read_bytes() == damaged
 
 
 def test_rows_that_were_lost_are_not_papered_over(done):
@@ -276,7 +298,7 @@ def test_rows_that_were_lost_are_not_papered_over(done):
     (folder.path / "result.json").unlink()
     lines = folder.metrics.read_text().splitlines(keepends=True)
     folder.metrics.write_text(lines[0] + lines[2])
-    with pytest.raises(UserError, match="lacks some of the first 2 epochs"):
+    with pytest.raises(UserError, match="epoch 1 is missing"):
         experiment.run(run)
 
 

@@ -184,7 +184,7 @@ def _run(run: Run, group: int, metric: Metric, curves: bool) -> dict[str, Any]:
         "reason": run.status.get("reason") if run.state == "failed" else None,
         "value": measured.value(metric, run),
         "so_far": measured.so_far(metric, run),
-        "epoch": None if run.finished else len(run.rows),
+        "epoch": None if run.finished or run.lacks_rows else len(run.rows),
         "seconds": _mean([run.result.get("seconds")]),
         "best_epoch": run.result.get("best_epoch"),
         "metrics": {

@@ -120,7 +120,7 @@ class Run:
     def _metrics(self) -> list[Row] | None:
         try:
             return read_metrics(self.path / "metrics.csv")
-        except (OSError, ValueError):
+        except UserError:
             return None
 
 

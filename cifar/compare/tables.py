@@ -200,7 +200,8 @@ def _unfinished(report: Report) -> list[str]:
         if run["reason"] or run["so_far"] is not None:
             so_far = "" if run["so_far"] is None else f", {report['metric']} {_notation(report)(run['so_far'])} so far"
             reason = f". {' '.join(str(run['reason']).split())}" if run["reason"] else ""
-            lines.append(f"{run['name']}: {run['state']}, epochs done: {run['epoch']}{so_far}{reason}")
+            epochs = "not known (metrics.csv cannot be read)" if run["epoch"] is None else run["epoch"]
+            lines.append(f"{run['name']}: {run['state']}, epochs done: {epochs}{so_far}{reason}")
     return lines
 
 

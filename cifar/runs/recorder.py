@@ -27,25 +27,49 @@ class Sink(Protocol):
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of metrics.csv, with NaN for what was not measured; a last line that was cut short by a crash is left
-    out. Raises UserError if the file lacks columns: it was written by another program, or an older version."""
-    if not path.exists():
+    """The rows of metrics.csv, epochs 1 to n, with NaN for what was not measured. If the last line cannot be read, it
+    was cut short by a crash and is left out.
+
+    Raises UserError if the file cannot be read, is damaged, or lacks columns: it was written by another program, or an
+    older version."""
+    try:
+        lines = [line for line in path.read_bytes().splitlines() if line]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        _check_columns(path, reader.fieldnames)
-        for row in reader:
-            try:
-                rows.append(_parsed(row))
-            except (TypeError, ValueError):
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+    rows: list[Row] = []
+    names: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            cells = _cells(line)
+            if number > 1:
+                rows.append(_parsed(dict(zip(names, cells, strict=False))))
+        except ValueError:
+            if 1 < number == len(lines):
                 break
+            raise _damaged(path, f"line {number} cannot be read") from None
+        if number == 1:
+            _check_columns(path, names := cells)
+        elif rows[-1]["epoch"] != len(rows):
+            raise _damaged(path, f"epoch {len(rows)} is missing")
     return rows
 
 
-def _check_columns(path: Path, given: Sequence[str] | None) -> None:
-    """A file without a header has no rows either."""
-    if given and (missing := [name for name in COLUMNS if name not in given]):
+def _cells(line: bytes) -> list[str]:
+    """Raises ValueError if it is no line of text."""
+    text = line.decode()
+    if not text.isprintable():
+        raise ValueError(text)
+    return next(csv.reader([text]))
+
+
+def _damaged(path: Path, what: str) -> UserError:
+    return UserError(f"{path} is damaged: {what}. on_existing=rerun starts the run over.")
+
+
+def _check_columns(path: Path, given: Sequence[str]) -> None:
+    if missing := [name for name in COLUMNS if name not in given]:
         raise UserError(
             f"{path} has no column {', '.join(missing)} (it has: {', '.join(given)}); on_existing=rerun starts the run "
             f"over."
@@ -53,7 +77,9 @@ def _check_columns(path: Path, given: Sequence[str] | None) -> None:
 
 
 def _parsed(row: dict[str, str]) -> Row:
-    """Raises TypeError or ValueError if the row is not whole."""
+    """Raises ValueError if the row is not whole."""
+    if missing := [name for name in COLUMNS if name not in row]:
+        raise ValueError(missing)
     values = {name: math.nan if row[name] == "" else float(row[name]) for name in COLUMNS}
     if not values["epoch"].is_integer():  # nor is NaN
         raise ValueError(row["epoch"])
@@ -80,6 +106,7 @@ class Recorder:
         self._epochs = epochs
         self._images_per_epoch = images_per_epoch
         self._sink = sink
+        self.begun = False  # whether anything was trained, or is about to be
         self._bar: tqdm | None = None
         self._started = 0.0
         self._trained = 0.0
@@ -92,6 +119,7 @@ class Recorder:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows({**_written(row), "epoch": int(row["epoch"])} for row in kept)
+        self.begun = True
         self._bar = tqdm(
             total=self._epochs * self._images_per_epoch,
             initial=first_epoch * self._images_per_epoch,

@@ -113,7 +113,7 @@ class Progress:
         """Seconds that a running job takes, as far as its epochs tell."""
         try:
             rows = read_metrics(job.folder.metrics)
-        except UserError:  # of an older version: the job itself says so
+        except UserError:  # damaged, or of an older version: the job itself says so
             return None
         if not rows:
             return None

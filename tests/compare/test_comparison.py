@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from compare.folders import CLASSES, config, finished, name, predicted, started, study, trained
+from compare.folders import CLASSES, COLUMNS, config, finished, name, predicted, started, study, trained
 
 from cifar.compare import comparison, tables
 from cifar.datasets import KNOWN
@@ -512,7 +512,14 @@ def test_converted_networks_are_no_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["epoch,train/loss,val/acc\n1,0.5,0.3\n", "epoch;train/loss\n1;0.5\n", None, "\xff"]
+    "content",
+    [
+        "epoch,train/loss,val/acc\n1,0.5,0.3\n",
+        "epoch;train/loss\n1;0.5\n",
+        None,
+        "\xff",
+        f"{COLUMNS}\n1,1,1,1,1,1,1,1\n2;1\n3,1,1,1,1,1,1,1\n",
+    ],
 )
 def test_a_run_with_foreign_columns_has_no_curves_and_is_named(augmented, content):
     path = finished(augmented / "older", config("aug=none", seed=9), 0.81)

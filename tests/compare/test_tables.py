@@ -82,6 +82,14 @@ def test_a_failed_run_says_why_in_one_line(tmp_path):
     assert "\n- bad: failed, epochs done: 0. ValueError: first line second line\n" in text
 
 
+def test_how_far_a_run_is_whose_metrics_are_damaged_is_not_known(tmp_path):
+    path = started(tmp_path / "bad", config("aug=none"), "failed", reason="the disk")
+    trained(path, [0.3, 0.4])
+    (path / "metrics.csv").write_bytes((path / "metrics.csv").read_bytes().replace(b"1,", b"\xff", 1))
+    text = tables.markdown(comparison.report([tmp_path]))
+    assert "\n- bad: failed, epochs done: not known (metrics.csv cannot be read). the disk\n" in text
+
+
 def test_two_networks_image_by_image(tmp_path):
     predicted(finished(tmp_path / "a", config("aug=none"), 0.8), [True] * 5 + [False])
     predicted(finished(tmp_path / "b", config("aug=basic"), 0.8), [False] * 5 + [True])

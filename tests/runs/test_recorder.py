@@ -54,6 +54,34 @@ def test_a_row_cut_short_by_a_crash_is_not_read(tmp_path):
     assert [row["epoch"] for row in read_metrics(path)] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("tail", [b"\xff\xfe", b"\0" * 40, b"3,\0", b'3,"0.5', b"3,0.5;0.1"])
+def test_a_last_line_that_a_crash_has_damaged_is_not_read(tmp_path, tail):
+    path = tmp_path / "metrics.csv"
+    record(path, 0, 2)
+    path.write_bytes(path.read_bytes() + tail)
+    record(path, 2, 3)
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("line", "damaged", "said"),
+    [
+        (0, b"epoch,\xff", "line 1 cannot be read"),
+        (0, b"epoch,\0", "line 1 cannot be read"),
+        (2, b"2,\xff", "line 3 cannot be read"),
+        (2, b"2;0.5", "line 3 cannot be read"),
+        (2, b"", "epoch 2 is missing"),
+    ],
+)
+def test_damage_before_the_last_line_is_reported_and_costs_no_epoch_in_silence(tmp_path, line, damaged, said):
+    path = tmp_path / "metrics.csv"
+    record(path, 0, 4)
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:line], damaged, *lines[line + 1 :]]))
+    with pytest.raises(UserError, match=rf"metrics\.csv is damaged: {said}.*on_existing=rerun"):
+        read_metrics(path)
+
+
 def test_speed_counts_training_only(tmp_path, monkeypatch):
     clock = iter([10.0, 12.0, 17.0])  # epoch starts, training ends, validation ends
     recorder = Recorder(tmp_path / "metrics.csv", 1, 1000, Sink())

@@ -272,7 +272,7 @@ def from_hydra(composed: DictConfig) -> Config:
     """Validate a composed config. Raises UserError that lists every mistake at once."""
     config = _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     if useless := list(_without_effect(config)):
-        raise UserError("the config asks for what has no effect:\n" + "\n".join(f"  {line}" for line in useless))
+        raise UserError("these settings would have no effect:\n" + "\n".join(f"  {line}" for line in useless))
     return config.model_copy(update={"aug": _named_by_its_steps(config.aug).pinned()})
 
 
@@ -295,10 +295,10 @@ def advice(config: Config) -> list[str]:
     """What was chosen that makes no sense for these images. It is done all the same."""
     if config.data.mirrored_alike:
         return []
-    said = f"data={config.data.name}: a mirrored image is of no class"
-    flips = [f"{said}, and aug={config.aug.name} mirrors; '~aug.flip' leaves that out."] if config.aug.flip else []
+    said = f"data={config.data.name}: mirrored images are not of the same class"
+    flips = [f"{said}, but aug={config.aug.name} mirrors; '~aug.flip' leaves that out."] if config.aug.flip else []
     tta = config.evaluation.tta
-    return flips + ([f"{said}, and evaluation.tta={tta} shows such images."] if tta != "none" else [])
+    return flips + ([f"{said}, but evaluation.tta={tta} tests on mirrored images."] if tta != "none" else [])
 
 
 def check_single(config: Config, hydra_overrides: Sequence[str]) -> None:

@@ -39,7 +39,9 @@ def run(config: Config) -> Result | None:
     if (finished := _finished(folder, config)) is not None:
         return finished
     if folder.exists and config.on_existing == "skip":
-        log.info("Skipped: %s is %s, and on_existing=skip.", folder.path, (folder.status or {}).get("state"))
+        state = (folder.status or {}).get("state")
+        what = "trained; the test" if folder.trained else f"{state}; the run"
+        log.info("Skipped: %s is %s is left out, because of on_existing=skip.", folder.path, what)
         return None
     check(config)  # first: a framework takes seconds to load
     backend = backends.load(config.backend)
@@ -295,12 +297,17 @@ def _headline(task: Task) -> str:
         f"{config.model.label}, {plan.parameters:,} parameters, {plan.flops / 1e6:,.0f} MFLOP an image; "
         f"augmentation {config.aug.name}; {config.optimizer.name}\n"
         f"{config.data.label}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
-        f"{len(splits.test):,} test images; {config.epochs} epochs of "
-        f"{task.batches.steps_per_epoch} steps of {config.batch_size}\n"
+        f"{len(splits.test):,} test images; {_counted(config.epochs, 'epoch')} of "
+        f"{_counted(task.batches.steps_per_epoch, 'step')} of {_counted(config.batch_size, 'image')}\n"
         f"images: {splits.description or 'not known'} (fingerprint {splits.fingerprint})\n"
         f"{plan.device}, {plan.precision}{chosen}\n"
         f"{task.folder.path}"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _write_manifest(task: Task) -> None:

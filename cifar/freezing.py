@@ -20,8 +20,8 @@ def check(config: Config, names: Collection[str]) -> None:
     for part in config.freeze:
         if part not in parts:
             raise UserError(
-                f"freeze.{part}: model={config.model.name} trains no such part.{nearest(part, parts)} Allowed are "
-                f"{', '.join(sorted({name.partition('.')[0] for name in names}))} and what these consist of, such as "
+                f"freeze.{part}: model={config.model.name} has no such trained part.{nearest(part, parts)} Allowed: "
+                f"{', '.join(sorted({name.partition('.')[0] for name in names}))}, or a part of one of these, such as "
                 f"{max(names, key=lambda name: name.count('.'))}."
             )
     if _of(names, (part for part, share in config.freeze.items() if share < 1)) == frozenset(names):

@@ -91,7 +91,7 @@ def of_each(processes: Iterable[Executor], configs: Iterable[Config], task: Any,
 def refuse_own_choices(overrides: Iterable[str]) -> None:
     """Refuse to be told what a proof chooses itself. Raises UserError."""
     if given := [override for override in overrides if override.lstrip("+~").partition("=")[0] in OWN_CHOICES]:
-        raise UserError(f"{', '.join(given)}: cifar parity chooses {', '.join(OWN_CHOICES)} itself; leave it out.")
+        raise UserError(f"{', '.join(given)}: cifar parity sets this itself; leave it out.")
 
 
 def proof(config: Config) -> Config:

@@ -38,7 +38,7 @@ def test_what_a_recipe_freezes_can_be_trained_after_all(config):
     [
         (
             "{layer2: 0.5}",
-            r"freeze\.layer2: .* trains no such part\. Did you mean 'layer1'\? Allowed are conv1, fc, layer1",
+            r"freeze\.layer2: .* has no such trained part\. Did you mean 'layer1'\? Allowed: conv1, fc, layer1",
         ),
         ("{layer1.0.conv: 0.5}", r"Did you mean 'layer1.0.conv1'\?"),
         ("{conv1: 0.5, layer1: 0.5, layer10: 0, fc: 0.99}", "nothing is left to train"),

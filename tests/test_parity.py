@@ -150,7 +150,7 @@ def test_a_config_is_proven_as_the_command_composes_it(config):
 
 
 def test_what_a_backend_refuses_is_not_compared(pair):
-    with pytest.raises(UserError, match=r"freeze\.conv9: model=cnn trains no such part\. Did you mean 'conv"):
+    with pytest.raises(UserError, match=r"freeze\.conv9: model=cnn has no such trained part\. Did you mean 'conv"):
         parity.check(*pair("model=cnn", "+freeze.conv9=0.5"))
 
 
@@ -191,7 +191,7 @@ def test_findings_say_what_is_allowed():
 
 
 def test_what_a_proof_chooses_itself_is_not_taken_from_the_command_line():
-    with pytest.raises(UserError, match="epochs=50, precision=bf16: cifar parity chooses backend, "):
+    with pytest.raises(UserError, match="epochs=50, precision=bf16: cifar parity sets this itself"):
         parity.refuse_own_choices(["model=cnn", "epochs=50", "precision=bf16"])
     asked = composed("model=cnn", "evaluation.validate_every=3")
     chosen, given = (dict(flat(each.model_dump())) for each in (parity.proof(asked), asked))

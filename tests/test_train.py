@@ -54,7 +54,7 @@ def test_help_lists_every_group_and_choice(train_here):
         (["freeze.layer1=0.5"], "'freeze.layer1' is not in the chosen config: +freeze.layer1=0.5 adds it."),
         (
             ["data=digits", "+freeze.layer9=0.5"],
-            "freeze.layer9: model=resnet18 trains no such part. Did you mean 'layer",
+            "freeze.layer9: model=resnet18 has no such trained part. Did you mean 'layer",
         ),
         (["+freeze.layer1.0=1.5"], "freeze.layer1.0=1.5: input should be less than or equal to 1."),
         (["backend=keras", "backend.devices=2"], "of the choices of backend, only lightning has this key"),

@@ -57,7 +57,7 @@ def _protocol(runs: Sequence[Run], grouping: Grouping, told: Sequence[str]) -> I
     for key in PROTOCOL:
         if key in grouping.varying and key not in told:
             seen = Counter(text(run.choices.get(key)) for run in runs)
-            yield f"{key} is not the same in all runs, so they had unlike chances: {_counted(seen)}."
+            yield f"Runs differ in {key}, so the comparison may be unfair: {_counted(seen)}."
 
 
 def _precision(runs: Sequence[Run], told: Sequence[str]) -> Iterable[str]:

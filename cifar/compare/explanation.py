@@ -52,7 +52,8 @@ def about_groups(grouping: Grouping, wanted: Mapping[str, str], against: Sequenc
         return
     alone = [g.label for i, g in enumerate(grouping.groups) if against[i] is None and i not in against]
     if alone:
-        yield f"No other group differs from these in {written(wanted)} alone: {listed(alone, '; ')}."
+        why = f"no group with {written(wanted)} has otherwise the same settings"
+        yield f"Not compared, because {why}: {listed(alone, '; ')}."
 
 
 def about_pools(

@@ -100,7 +100,9 @@ def key_of(given: str, option: str, runs: Sequence[Run]) -> str:
         return given
     varying = ", ".join(map(short, _varying(runs))) or "nothing"
     why = (
-        "groups are averaged over it." if given == "seed" else f"no run has this key.{nearest(given, map(short, keys))}"
+        "groups are averaged over it."
+        if given == "seed"
+        else f"no run has this key.{nearest(given, [*map(short, keys), 'seed'])}"
     )
     raise UserError(f"{option} {given}: {why} What differs between the runs: {varying}.")
 

@@ -16,8 +16,7 @@ def chosen(name: str, runs: Sequence[Run]) -> Metric:
     """The metric `name`. Raises UserError if runs cannot be judged by it, or no finished run has it."""
     if name not in METRICS:
         raise UserError(
-            f"--metric {name}: it is not declared in cifar/metrics.py, so its unit, and whether higher or lower is "
-            f"better, are not known.{nearest(name, JUDGED)} Allowed: {', '.join(JUDGED)}."
+            f"--metric {name}: there is no such metric.{nearest(name, JUDGED)} Allowed: {', '.join(JUDGED)}."
         )
     metric = METRICS[name]
     if metric.better is None:

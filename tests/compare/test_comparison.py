@@ -309,7 +309,9 @@ def test_a_metric_that_nobody_declared_is_not_judged(augmented):
         result = json.loads((path / "result.json").read_text())
         (path / "result.json").write_text(json.dumps(result | {"test/nll": 0.5, "test/ece": 0.1}))
     for metric in ("test/nll", "test/ece", "test/brier", "class_names", "test/confusion"):
-        with pytest.raises(UserError, match=rf"--metric {metric}: it is not declared.*Allowed: test/acc, .*val/loss"):
+        with pytest.raises(
+            UserError, match=rf"--metric {metric}: there is no such metric.*Allowed: test/acc, .*val/loss"
+        ):
             report(augmented, metric=metric)
     for metric in ("lr", "epochs", "best_epoch"):
         with pytest.raises(UserError, match=rf"--metric {metric}: neither higher nor lower.*Allowed: test/acc"):
@@ -464,10 +466,10 @@ def test_a_split_that_hides_behind_another_choice_is_told(tmp_path):
     finished(tmp_path / "a", config("model=cnn", data__val_size=100, epochs=5), 0.8)
     finished(tmp_path / "b", config("model=resnet18"), 0.8)
     told = warned(tmp_path)
-    assert "data.val_size is not the same in all runs" in told
-    assert "epochs is not the same" in told
+    assert "Runs differ in data.val_size, so the comparison may be unfair" in told
+    assert "Runs differ in epochs, so the comparison may be unfair" in told
     by_split = warned(tmp_path, by="data.val_size,epochs")
-    assert "is not the same in all runs" not in by_split, "it is what is compared"
+    assert "Runs differ in" not in by_split, "it is what is compared"
     assert "differ also model" in by_split
 
 
@@ -497,6 +499,11 @@ def test_repeats_and_lost_manifests_are_told(tmp_path):
     assert "manifest.json, so that code and hardware are not known: lost" in told
     assert len(made["left_out"]) == 1
     assert made["left_out"][0]["reason"].startswith("the same config and seed as ")
+
+
+def test_a_misspelt_seed_is_recognised(augmented):
+    with pytest.raises(UserError, match=r"--by sede: no run has this key\. Did you mean 'seed'\?"):
+        report(augmented, by="sede")
 
 
 def test_converted_networks_are_no_runs(tmp_path):
@@ -547,4 +554,6 @@ def test_groups_without_a_counterpart_are_named(tmp_path):
         ("model=cnn", "aug=basic"): BASIC,
         ("model=resnet18", "aug=basic"): BASIC,
     }
-    assert "differs from these in aug=none alone: model=resnet18, aug=basic" in warned(study(tmp_path, values))
+    assert "no group with aug=none has otherwise the same settings: model=resnet18, aug=basic" in warned(
+        study(tmp_path, values)
+    )

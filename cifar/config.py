@@ -331,8 +331,8 @@ def _validated(values: Any) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {config_errors.explain(e, values, Config, vocabulary().groups)}" for e in error.errors()]
-        raise UserError("the config is not valid:\n" + "\n".join(lines)) from None
+        lines = config_errors.explained(error.errors(), values, Config, vocabulary().groups)
+        raise UserError("the config is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
 def to_yaml(config: Config) -> str:

@@ -1,6 +1,7 @@
 """Validation errors in the words of the config."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,35 @@ from pydantic import BaseModel
 from cifar import hints
 from cifar.schema import Section, keys_of, names, sections
 
+# What pydantic adds to the location of a value that may be of several types: which of them it tried.
+_ALTERNATIVE = re.compile(r"literal\[.*\]|constrained-\w+|bool|float|int|str")
 
-def explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]) -> str:
-    """One of pydantic's errors about `values`. `schema`: what they are to be; `groups`: the choices of each."""
+
+def explained(
+    errors: Sequence[Any], values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """A line for each mistake in `values`, from pydantic's errors. `schema`: what they are to be; `groups`: the choices
+    of each."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for error in errors:
+        *above, last = error["loc"] or [""]
+        alternative = isinstance(last, str) and _ALTERNATIVE.fullmatch(last)
+        found.setdefault(tuple(above) if alternative else error["loc"], []).append(error)
+    return [_explain(_joined(location, alike), values, schema, groups) for location, alike in found.items()]
+
+
+def _joined(location: tuple[Any, ...], errors: Sequence[Any]) -> Any:
+    """One error for a value that is of none of its types."""
+    if len(errors) == 1 and errors[0]["loc"] == location:
+        return errors[0]
+    first, *others = (error["msg"] for error in errors)
+    return errors[0] | {
+        "loc": location,
+        "msg": " or ".join([first, *(m.removeprefix("Input should be ") for m in others)]),
+    }
+
+
+def _explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]) -> str:
     location, variant = [str(part) for part in error["loc"]], None
     if len(location) > 1 and _is_choice(schema, location[0]):
         variant = location.pop(1)  # which pydantic chose by name

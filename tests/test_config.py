@@ -154,6 +154,18 @@ def test_a_choice_exists_for_the_backends_whose_files_it_has(group):
         assert files == set(choice.backends), choice
 
 
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("backend.workers=-1", "backend.workers=-1: input should be 'auto' or greater than or equal to 0."),
+        ("backend.workers=many", "backend.workers=many: input should be 'auto' or a valid integer."),
+    ],
+)
+def test_a_value_that_is_of_none_of_its_types_is_one_mistake(config, override, line):
+    with pytest.raises(UserError, match=re.escape(f"not valid:\n  {line}") + "$"):
+        config(override)
+
+
 def test_all_mistakes_are_told_at_once(config):
     with pytest.raises(UserError, match=r"(?s)epochs=-1.*batch_size=0"):
         config("epochs=-1", "batch_size=0")

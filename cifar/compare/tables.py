@@ -63,7 +63,7 @@ def caveats(difference: dict[str, Any]) -> list[str]:
     if difference["own"]:
         parts.append(f"each over its own {', '.join(difference['own'])}")
     if used and (differing := difference["differing"]):
-        parts.append(f"{', '.join(differing)} {'differ' if len(differing) > 1 else 'differs'} too")
+        parts.append(f"which also differ in {', '.join(differing)}")
     return parts
 
 

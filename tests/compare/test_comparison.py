@@ -191,7 +191,7 @@ def test_what_else_two_groups_differ_in_is_told_with_the_verdict(tmp_path):
     values = {("model=cnn", "aug=none"): NONE, ("model=resnet18", "aug=basic", "epochs=7"): BASIC}
     difference = group(report(study(tmp_path, values), by="aug"), "aug=basic")["difference"]
     assert (difference["verdict"], difference["differing"]) == ("better", ["model", "optimizer", "epochs"])
-    assert tables.caveats(difference) == ["model, optimizer, epochs differ too"]
+    assert tables.caveats(difference) == ["which also differ in model, optimizer, epochs"]
 
 
 def test_each_optimizer_is_averaged_over_its_own_learning_rates(tmp_path):

@@ -39,7 +39,7 @@ function caveats({ used, baseline_used: baselineUsed, left_out: leftOut, own, di
   return [
     compared && leftOut ? `in ${compared} of ${compared + leftOut} runs` : null,
     own.length ? `each over its own ${own.join(", ")}` : null,
-    compared && differing.length ? `${differing.join(", ")} ${differing.length > 1 ? "differ" : "differs"} too` : null,
+    compared && differing.length ? `which also differ in ${differing.join(", ")}` : null,
   ].filter(known);
 }
 

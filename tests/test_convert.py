@@ -94,6 +94,7 @@ def test_a_network_trained_in_pytorch_leaves_as_keras_file_and_saved_model(carri
     np.testing.assert_allclose(np.load(images), logits(there), atol=1e-4)
 
 
+@pytest.mark.slow  # many CPUs emulate bf16
 def test_a_run_that_keras_trained_in_bf16_is_compared_in_float32(config, train, tmp_path):
     overrides = [*TINY, "backend=keras", "precision=bf16", "epochs=1"]
     done = train(*overrides, f"runs_dir={tmp_path / 'runs'}")

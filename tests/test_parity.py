@@ -105,10 +105,9 @@ OPTIMIZERS = ("sgd", "adamw", "muon", "muon_sgd")
 QUICK = {
     ("cnn", "sgd"),
     *(("cnn-full", optimizer) for optimizer in OPTIMIZERS),
-    ("resnet18-full", "sgd"),
     ("vit_tiny-full", "adamw"),
     ("speednet-full", "muon_sgd"),
-}  # of the large networks, a minute or two each
+}  # the residual networks take minutes in float64
 
 
 def marked(training, optimizer):

@@ -33,7 +33,7 @@ BUSY = "while True: pass"
 
 @contextlib.contextmanager
 def process(variant: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that measures what it is told to by a line of its standard input."""
+    """A process that measures what a line of its standard input asks for."""
     others = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "KMP_"))}
     with subprocess.Popen(
         [sys.executable, __file__, "--measure"],

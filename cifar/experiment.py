@@ -203,7 +203,7 @@ def _trained(backend: Backend, task: Task) -> Result:
 
 
 def _shown(config: Config, folder: RunFolder) -> Run:
-    """What a tracker is told at the start."""
+    """What a tracker gets at the start."""
     tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.label)
     return Run(folder.path, config.study, config.backend.label, tags, config.model_dump())
 
@@ -219,10 +219,8 @@ def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -
         log.info("Interrupted. The same command goes on from the last finished epoch.")
     else:
         folder.set_status("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
-        with (
-            contextlib.suppress(OSError),
-            folder.log.open("a", encoding="utf-8") as file,
-        ):  # the console is told by whoever started the run
+        # The log only: whoever started the run reports the error on the console.
+        with contextlib.suppress(OSError), folder.log.open("a", encoding="utf-8") as file:
             file.writelines(traceback.format_exception(error))
     tracker.fail()
 

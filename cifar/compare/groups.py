@@ -41,7 +41,7 @@ class Grouping:
 
     @property
     def of_choice(self) -> list[bool]:
-        """For each pooled key, whether it is a parameter of the choice that groups are told apart by."""
+        """For each pooled key, whether it is a parameter of the choice that distinguishes the groups."""
         return [_belongs(key, self.keys) for key in self.pooled]
 
     def own_to_each(self, positions: Sequence[int], group: int, baseline: int) -> list[str]:

@@ -101,7 +101,7 @@ class DataChoice(Choice):
     def load(self) -> Splits:
         """The images, divided; downloads and parses what is not there yet.
 
-        Raises UserError if the images are missing and cannot be had, damaged, or not what their name says."""
+        Raises UserError if the images cannot be found or downloaded, are damaged, or are not what their name says."""
         arrays = self._arrays()
         train, validation = split_indices(
             arrays.train_labels, self.val_size, self.train_size, self.split_seed, arrays.fingerprint, self.cache

@@ -143,5 +143,5 @@ def _resumed(task: Task, classifier: Classifier) -> tuple[int, float]:
     if not last.exists():
         return 0, -1.0
     if best.exists():  # only after the first validation
-        checkpoints.load_network(best)  # a damaged one is told before all else
+        checkpoints.load_network(best)  # a damaged one is reported first
     return checkpoints.restore(last, classifier.state)

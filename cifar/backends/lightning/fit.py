@@ -110,7 +110,7 @@ def fit(task: Task, recorder: Recorder) -> None:
 
 
 def train(task: Task, place: Place, watching: Sequence[Callback]) -> None:
-    """Train as one of the processes, each of which has a device; `watching` is told what happens."""
+    """Train as one of the processes, each of which has a device; `watching` is notified of what happens."""
     _quieten()
     classifier = Classifier(_network(task), task)
     last, best = (task.folder.checkpoints / file for file in (checkpoints.LAST, checkpoints.BEST))
@@ -118,7 +118,7 @@ def train(task: Task, place: Place, watching: Sequence[Callback]) -> None:
     if resumed:
         for path in (last, best):
             if path.exists():  # the best does only after the first validation
-                checkpoints.check(path, classifier)  # a damaged one is told before anything is written
+                checkpoints.check(path, classifier)  # a damaged one is reported before anything is written
     if task.plan.gpu:
         torch.cuda.reset_peak_memory_stats()
     try:

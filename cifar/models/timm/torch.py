@@ -16,7 +16,7 @@ def build(model: Timm, classes: int) -> nn.Module:
             f"model.architecture={model.architecture}: timm has no such network."
             f"{nearest(model.architecture, timm.list_models())} `timm.list_models()` lists them."
         )
-    # Transformers are told the size of the image; convolutional networks refuse the argument.
+    # Transformers need the size of the image; convolutional networks refuse the argument.
     for size in ({"img_size": IMAGE_SIZE}, {}):
         try:
             body = timm.create_model(model.architecture, num_classes=classes, **{**size, **model.arguments})

@@ -52,7 +52,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     images = pieces()
     basic = ours(
-        images, crop=Crop(padding=4, border="black"), flip=Flip(probability=0.5, alternate=False)
+        images, crop=Crop(padding=4, padding_mode="constant"), flip=Flip(probability=0.5, alternate=False)
     )  # sets NO_ALBUMENTATIONS_UPDATE
     import albumentations as A
 

@@ -14,7 +14,7 @@ muon_over_adamw  without: optimizer=adamw at 0.003, the best of a few rates
 muon_over_sgd    without: optimizer=sgd at 0.05, the best of a few rates
 alternate        without: each epoch draws which images are mirrored
 translation      without: no crop
-reflection       without: black borders
+reflection       without: aug.crop.padding_mode=constant
 smoothing        without: label_smoothing=0
 resizing         without: images of full size from the start (which takes longer)
 freezing         without: the first stage is trained to the end (which takes longer)"""
@@ -48,7 +48,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "muon_over_sgd": ("optimizer=sgd", "optimizer.lr=0.05"),
     "alternate": ("aug.flip.alternate=false",),
     "translation": ("~aug.crop",),
-    "reflection": ("aug.crop.border=black",),
+    "reflection": ("aug.crop.padding_mode=constant",),
     "smoothing": ("label_smoothing=0",),
     "resizing": ("~aug.resize",),
     "freezing": ("+freeze.stages.0=1",),

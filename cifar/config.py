@@ -236,9 +236,18 @@ class Config(Section):
     def run_name(self) -> str:
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
         change the result."""
-        digest = hashlib.sha256(json.dumps(identity(self), sort_keys=True).encode()).hexdigest()[:8]
-        choices = (self.model.label, self.aug.name, self.optimizer.name, self.data.label, self.backend.label)
-        return "-".join((*choices, f"s{self.seed}", digest))
+        return self._named(self.model.label, self.aug.name, self.optimizer.name)
+
+    @property
+    def first_run_name(self) -> str:
+        """The run's name in the first version of the program. The hash is the same, a choice may have been renamed."""
+        choices = {"model.name": self.model.label, "aug.name": self.aug.name, "optimizer.name": self.optimizer.name}
+        return self._named(*(migration.first_value(key, value) for key, value in choices.items()))
+
+    def _named(self, *choices: str) -> str:
+        hashed = json.dumps(migration.in_first_names(identity(self)), sort_keys=True)
+        digest = hashlib.sha256(hashed.encode()).hexdigest()[:8]
+        return "-".join((*choices, self.data.label, self.backend.label, f"s{self.seed}", digest))
 
 
 def _choices(group: str) -> list[Any]:

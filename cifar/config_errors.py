@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cifar import hints
+from cifar import hints, migration
 from cifar.schema import Section, keys_of, names, sections
 
 # What pydantic adds to the location of a value that may be of several types: which of them it tried.
@@ -20,7 +20,10 @@ def explained(
     """A line for each mistake in `values`, from pydantic's errors. `schema`: what they are to be; `groups`: the choices
     of each."""
     found: dict[tuple[Any, ...], list[Any]] = {}
+    given_by_old_name = {migration.new_key(_key(error, schema)) for error in errors}
     for error in errors:
+        if error["type"] == "missing" and _key(error, schema) in given_by_old_name:
+            continue  # one mistake, one line
         *above, last = error["loc"] or [""]
         alternative = isinstance(last, str) and _ALTERNATIVE.fullmatch(last)
         found.setdefault(tuple(above) if alternative else error["loc"], []).append(error)
@@ -39,10 +42,15 @@ def _joined(location: tuple[Any, ...], errors: Sequence[Any]) -> Any:
 
 
 def _explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: Mapping[str, Sequence[str]]) -> str:
-    location, variant = [str(part) for part in error["loc"]], None
-    if len(location) > 1 and _is_choice(schema, location[0]):
-        variant = location.pop(1)  # which pydantic chose by name
+    location, variant = _located(error, schema)
     key, kind, given = ".".join(location), error["type"], error["input"]
+    if kind == "extra_forbidden" and (
+        renamed := migration.key_is_now(key, None if isinstance(given, dict) else as_yaml(given))
+    ):
+        return renamed
+    tag = error.get("ctx", {}).get("tag") if kind.startswith("union_tag") else None
+    if renamed := migration.value_is_now(key, tag or given):
+        return renamed
     if kind == "extra_forbidden":
         allowed = _allowed(schema, location[:-1], variant)
         value = None if isinstance(given, dict) else as_yaml(given)
@@ -59,6 +67,19 @@ def _explain(error: Any, values: dict[Any, Any], schema: type[Section], groups: 
         inside = hints.of_its_own(key, given, keys_of(values, schema))
         return f"{key}={as_yaml(given)}: this is a section; set what is in it: {inside}"
     return f"{key}={as_yaml(given)}: {error['msg'][0].lower()}{error['msg'][1:]}.{hints.quoting(kind, key, given)}"
+
+
+def _located(error: Any, schema: type[Section]) -> tuple[list[str], str | None]:
+    """Where an error is, and which of several sections stands there."""
+    location = [str(part) for part in error["loc"]]
+    if len(location) > 1 and _is_choice(schema, location[0]):
+        variant = location.pop(1)  # which pydantic chose by name
+        return location, variant
+    return location, None
+
+
+def _key(error: Any, schema: type[Section]) -> str:
+    return ".".join(_located(error, schema)[0])
 
 
 def _is_choice(schema: type[BaseModel], key: str) -> bool:

@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from cifar import arguments, hints
+from cifar import arguments, hints, migration
 from cifar.config import PRIMARY, config_loader, dotted_keys, keys_of, owners, vocabulary
 from cifar.errors import Busy, DeviceLost, TrainingDiverged, UserError
 from cifar.schema import flat
@@ -48,6 +48,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     """Hydra's message about a command line, with the arguments that may have been meant."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, given = error.missing_cfg_file.rpartition("/")
+        if renamed := migration.value_is_now(group, given):
+            return renamed
         allowed = ", ".join(sorted(error.options))
         timm = f" Any network of timm: model=timm/{given}." if group == "model" else ""
         hint = hints.choice_meant(group, given, error.options)
@@ -85,6 +87,8 @@ def _no_such_key(key: str, overrides: Sequence[str], removed: bool) -> str:
     """Why `key` cannot be set, or removed, in the config that `overrides` choose."""
     known, chosen = vocabulary(), _chosen(overrides)
     value = next((given.partition("=")[2] for given in overrides if given.lstrip("+~").startswith(f"{key}=")), None)
+    if renamed := migration.key_is_now(key, value):
+        return renamed
     in_open_section = key.startswith(tuple(f"{section}." for section in known.mappings))
     if removed and (key in chosen or in_open_section):
         return f"'{key}' is not in the chosen config: there is nothing to remove."

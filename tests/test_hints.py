@@ -56,7 +56,7 @@ def said(*overrides):
         (["+optimizer.learning_rate=0.01"], "Did you mean optimizer.lr=0.01? Allowed: lr, "),
         (["freeze=layer1"], "set what is in it: +freeze.layer1=VALUE"),
         (["evaluation=flip"], "evaluation.tta=VALUE"),
-        (["aug.crop=4"], "aug.crop.padding=VALUE aug.crop.border=VALUE"),
+        (["aug.crop=4"], "aug.crop.padding=VALUE aug.crop.padding_mode=VALUE"),
         (["hydra.launcher.jobs=2"], "Did you mean hydra.launcher.n_jobs=2? Allowed in hydra.launcher: "),
         (["~aug.cutout"], "'aug.cutout' is not in the chosen config: there is nothing to remove."),
         (["aug.cutout.size=8"], "+aug.cutout.size=8 adds it."),

@@ -17,7 +17,9 @@ class Crop(Step):
     """Pad, then cut out a window of the old size at a random place."""
 
     padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
-    border: Annotated[Literal["black", "reflect"], Neutral("black")] = Field(description="what is padded with")
+    padding_mode: Annotated[Literal["constant", "reflect"], Neutral("constant")] = Field(
+        description="as in NumPy and torchvision: `constant` pads with black, `reflect` mirrors at the edge"
+    )
 
     def draw(self, context: BatchContext) -> np.ndarray:
         """Top and left of each window, [B, 2]."""
@@ -25,7 +27,7 @@ class Crop(Step):
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
         p, (_, height, width, _) = self.padding, images.shape
-        padded = np.pad(images, ((0, 0), (p, p), (p, p), (0, 0)), "constant" if self.border == "black" else "reflect")
+        padded = np.pad(images, ((0, 0), (p, p), (p, p), (0, 0)), self.padding_mode)
         out = np.empty_like(images)
         # A loop, because each copy is of whole rows; one gather for all windows would move the bytes one by one.
         for i, (top, left) in enumerate(draws.tolist()):
@@ -39,7 +41,7 @@ class Crop(Step):
         (rows, columns), start = grid(images), sent(draws, images.device) - self.padding
         rows, columns = start[:, :1] + rows, start[:, 1:] + columns
         last_row, last_column = images.shape[1] - 1, images.shape[2] - 1
-        if self.border == "reflect":
+        if self.padding_mode == "reflect":
             rows = last_row - (last_row - rows.abs()).abs()
             columns = last_column - (last_column - columns.abs()).abs()
             return looked_up(images, rows, columns)

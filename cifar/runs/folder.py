@@ -41,8 +41,11 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: Config) -> "RunFolder":
-        """Where `config` is, or would be."""
-        return cls(Path(config.runs_dir).expanduser() / config.study / config.run_name, config.evaluation)
+        """Where `config` is, or would be. A folder that has the name of an earlier version keeps it."""
+        study = Path(config.runs_dir).expanduser() / config.study
+        earlier = study / config.first_run_name
+        # os.path.exists, unlike Path.exists, is False for what this user may not see.
+        return cls(earlier if os.path.exists(earlier) else study / config.run_name, config.evaluation)  # noqa: PTH110
 
     @property
     def config(self) -> Config:

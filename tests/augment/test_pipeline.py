@@ -9,7 +9,7 @@ BATCH, CLASSES = 16, 10
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
 LABELS = RNG.integers(0, CLASSES, BATCH)
-CROP, FLIP = {"padding": 4, "border": "black"}, {"probability": 0.5, "alternate": False}
+CROP, FLIP = {"padding": 4, "padding_mode": "constant"}, {"probability": 0.5, "alternate": False}
 
 
 def run(seed=0, images=IMAGES, **steps):
@@ -27,7 +27,7 @@ def test_no_steps_change_nothing():
 def test_crop_comes_before_flip_and_each_draws_in_turn():
     images, _ = run(crop=CROP, flip=FLIP)
     turn = context(0, BATCH)
-    crop, flip = Crop(padding=4, border="black"), Flip(probability=0.5, alternate=False)
+    crop, flip = Crop(padding=4, padding_mode="constant"), Flip(probability=0.5, alternate=False)
     cropped = crop.apply(IMAGES.copy(), crop.draw(turn))
     np.testing.assert_array_equal(images, flip.apply(cropped, flip.draw(turn)))
 
@@ -99,7 +99,7 @@ def test_a_wrong_transform_is_refused_when_the_pipeline_is_built():
 
 
 @pytest.mark.parametrize(
-    "step", [Crop(padding=4, border="black"), Flip(probability=0.5, alternate=False), Cutout(size=4)]
+    "step", [Crop(padding=4, padding_mode="constant"), Flip(probability=0.5, alternate=False), Cutout(size=4)]
 )
 def test_each_image_of_a_batch_has_its_own_draw(step):
     images = np.repeat(IMAGES[:1], 16, axis=0)

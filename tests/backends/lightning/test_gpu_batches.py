@@ -20,13 +20,13 @@ from cifar.trackers.none import Unseen
 
 CLASSES, BATCH, EPOCHS = 5, 10, 3
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
-CROP, FLIP = {"padding": 4, "border": "black"}, {"probability": 0.5, "alternate": False}
+CROP, FLIP = {"padding": 4, "padding_mode": "constant"}, {"probability": 0.5, "alternate": False}
 POLICIES = {
     "none": {},
     "basic": {"crop": CROP, "flip": FLIP},
-    "alternating": {"crop": {"padding": 2, "border": "reflect"}, "flip": {"probability": 0.3, "alternate": True}},
-    "far-black": {"crop": {"padding": 31, "border": "black"}},
-    "far-reflect": {"crop": {"padding": 23, "border": "reflect"}},
+    "alternating": {"crop": {"padding": 2, "padding_mode": "reflect"}, "flip": {"probability": 0.3, "alternate": True}},
+    "far-black": {"crop": {"padding": 31, "padding_mode": "constant"}},
+    "far-reflect": {"crop": {"padding": 23, "padding_mode": "reflect"}},
     "cutout": {"flip": FLIP, "cutout": {"size": 7}},
     "resize": {"crop": CROP, "resize": {"sizes": [16, 21, 32]}},
     "mixup": {"mixup": {"alpha": 0.4}},

@@ -30,7 +30,7 @@ import numpy as np
 from cifar import backends, isolation, tta
 from cifar.config import Config, composed
 from cifar.datasets.splits import Splits
-from cifar.evaluation import evaluate
+from cifar.evaluation.classification import evaluate
 from cifar.models import speednet
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder

@@ -10,7 +10,7 @@ from cifar import backends, isolation, tta
 from cifar.backends import Weights
 from cifar.config import Backend, Config, from_yaml, to_yaml
 from cifar.errors import UserError
-from cifar.evaluation import evaluate
+from cifar.evaluation.classification import evaluate
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.result import Result, scores

@@ -16,7 +16,7 @@ from cifar.augment import Pipeline
 from cifar.backends import Backend
 from cifar.config import Config, advice
 from cifar.errors import DiskFull, NoSuchPrecision, UserError
-from cifar.evaluation import check_finite, evaluate
+from cifar.evaluation.classification import check_finite, evaluate
 from cifar.report import summary
 from cifar.runs import continuity, manifest
 from cifar.runs.folder import RunFolder

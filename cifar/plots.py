@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cifar import files
 from cifar.errors import UserError
-from cifar.evaluation import probabilities
+from cifar.evaluation.classification import probabilities
 from cifar.runs.recorder import Row
 
 TRAIN, VALIDATION = "#4477aa", "#cc6677"  # Paul Tol's "bright" and "muted": apart for colour-blind eyes too

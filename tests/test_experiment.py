@@ -22,7 +22,7 @@ from tasks import task, trained
 from cifar import backends, experiment, plots
 from cifar.config import composed
 from cifar.errors import TrainingDiverged, UserError
-from cifar.evaluation import evaluate
+from cifar.evaluation.classification import evaluate
 from cifar.models.cnn import Cnn
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder, read_metrics

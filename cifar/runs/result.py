@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from cifar.evaluation import Evaluation
+from cifar.evaluation.classification import Evaluation
 
 # The JSON object itself, not a copy of it: what other versions of the program wrote stays in it, and what they did not
 # write is absent. So is what a network has not that was trained elsewhere (`converted_from`).

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 
-from cifar.evaluation import evaluate
+from cifar.evaluation.classification import evaluate
 from cifar.metrics import METRICS
 from cifar.runs.result import Result, scores
 

@@ -15,7 +15,7 @@ from cifar import experiment
 from cifar.backends.lightning import model
 from cifar.backends.lightning.module import Classifier
 from cifar.errors import UserError
-from cifar.evaluation import evaluate
+from cifar.evaluation.classification import evaluate
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import read_metrics
 from cifar.sweeps import plan

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from cifar.evaluation import CALIBRATION_BINS, calibration_error, evaluate, probabilities
+from cifar.evaluation.classification import BINS, calibration_error, evaluate, probabilities
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 5, 400)
@@ -55,8 +55,8 @@ def test_confidence_and_accuracy_are_compared_bin_by_bin():
     confidence = probabilities(LOGITS).max(1)
     correct = LOGITS.argmax(1) == LABELS
     expected = 0.0
-    for i in range(CALIBRATION_BINS):
-        inside = (confidence >= i / CALIBRATION_BINS) & (confidence < (i + 1) / CALIBRATION_BINS)
+    for i in range(BINS):
+        inside = (confidence >= i / BINS) & (confidence < (i + 1) / BINS)
         if inside.any():
             expected += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
     assert evaluate(LOGITS, LABELS).calibration_error == pytest.approx(expected)

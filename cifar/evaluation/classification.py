@@ -1,4 +1,4 @@
-"""From logits and labels to what a result says: accuracy, loss, per class, confusion, calibration."""
+"""From logits and labels to what every run's result says: accuracy, loss, per class, confusion, calibration."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from cifar.errors import TrainingDiverged
 
-CALIBRATION_BINS = 15  # as in Guo et al. 2017
+BINS = 15  # as in Guo et al. 2017
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,20 @@ def check_finite(logits: np.ndarray, epoch: int) -> None:
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis, float64."""
-    return np.exp(_log_softmax(logits))
+    return np.exp(log_probabilities(logits))
 
 
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
     """Compare logits [N, classes] with labels int [N]."""
-    log_probabilities = _log_softmax(logits)
+    log_probability = log_probabilities(logits)
     predicted = logits.argmax(1)
     classes = logits.shape[1]
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
     totals = confusion.sum(1)
     return Evaluation(
         acc=float((predicted == labels).mean()),
-        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
-        calibration_error=calibration_error(np.exp(log_probabilities.max(1)), predicted == labels),
+        loss=float(-log_probability[np.arange(len(labels)), labels].mean()),
+        calibration_error=calibration_error(np.exp(log_probability.max(1)), predicted == labels),
         per_class_accuracy=[float(confusion[c, c] / totals[c]) if totals[c] else None for c in range(classes)],
         confusion=confusion.tolist(),
     )
@@ -56,11 +56,12 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Expected calibration error over equal-width bins (Guo et al. 2017, arXiv:1706.04599).
 
     `confidence`: of the predicted class, [N]; `correct`: bool [N]."""
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gap = np.bincount(bins, weights=confidence - correct, minlength=CALIBRATION_BINS)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gap = np.bincount(bins, weights=confidence - correct, minlength=BINS)
     return float(np.abs(gap).sum() / len(confidence))
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Logarithm of the softmax of logits [N, classes], float64."""
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

@@ -66,7 +66,7 @@ def main() -> None:
     )
     pictures = [Image.fromarray(image) for image in images]  # made beforehand: torchvision is not charged for it
     for name, step, theirs in (
-        ("randaug", {"randaug": RandAugment(operations=2, magnitude=9)}, v2.RandAugment(2, 9)),
+        ("randaug", {"randaug": RandAugment(num_ops=2, magnitude=9)}, v2.RandAugment(2, 9)),
         ("trivialaug", {"trivialaug": TrivialAugment()}, v2.TrivialAugmentWide()),
     ):
         timing.compare(

@@ -11,7 +11,10 @@ from cifar.schema import Neutral, Section, mark, names, sections
 
 SCHEMA = 3  # of config.yaml. Version 1 had no number
 # (version since which, old key, new key), dotted.
-RENAMED: tuple[tuple[int, str, str], ...] = ((3, "aug.crop.border", "aug.crop.padding_mode"),)
+RENAMED: tuple[tuple[int, str, str], ...] = (
+    (3, "aug.crop.border", "aug.crop.padding_mode"),
+    (3, "aug.randaug.operations", "aug.randaug.num_ops"),
+)
 # (version since which, key, old value, new value). The key is the one of this version.
 RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = ((3, "aug.crop.padding_mode", "black", "constant"),)
 

@@ -136,10 +136,10 @@ def table(policy: Literal["randaug", "trivialaug"]) -> Table:
     return [transforms(operation, getattr(operation, policy)) for operation in OPERATIONS]
 
 
-def drawn(context: BatchContext, operations: int, level: int | None) -> np.ndarray:
-    """(operation, level, sign) of each image's operations, int [B, operations, 3], drawn with replacement; no `level`:
+def drawn(context: BatchContext, num_ops: int, level: int | None) -> np.ndarray:
+    """(operation, level, sign) of each image's operations, int [B, num_ops, 3], drawn with replacement; no `level`:
     each draws its own."""
-    rng, shape = context.rng, (len(context), operations)
+    rng, shape = context.rng, (len(context), num_ops)
     levels = rng.integers(0, LEVELS, shape)
     if level is not None:
         levels = np.full(shape, level)

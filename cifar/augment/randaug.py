@@ -10,10 +10,10 @@ from cifar.augment.step import Step
 
 
 class RandAugment(Step):
-    """`operations` random operations of one strength (arXiv:1909.13719)."""
+    """`num_ops` random operations of one strength (arXiv:1909.13719)."""
 
     on_gpu: ClassVar[bool] = False  # the operations are albumentations'
-    operations: PositiveInt
+    num_ops: PositiveInt = Field(description="operations per image")
     magnitude: Annotated[int, Field(ge=0, le=30)] = Field(description="0 (weakest) to 30")
 
     def prepare(self) -> None:
@@ -22,10 +22,10 @@ class RandAugment(Step):
         operations.table("randaug")
 
     def draw(self, context: BatchContext) -> np.ndarray:
-        """(operation, level, sign) of each, int [B, operations, 3]."""
+        """(operation, level, sign) of each, int [B, num_ops, 3]."""
         from cifar.augment import operations
 
-        return operations.drawn(context, self.operations, self.magnitude)
+        return operations.drawn(context, self.num_ops, self.magnitude)
 
     def apply(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
         from cifar.augment import operations

@@ -105,7 +105,7 @@ def test_level_0_changes_nothing_and_the_signs_differ_above(name):
 
 
 def test_randaugment_draws_every_operation_and_sign_at_its_one_level():
-    drawn = RandAugment(operations=3, magnitude=7).draw(context(0, 500))
+    drawn = RandAugment(num_ops=3, magnitude=7).draw(context(0, 500))
     assert drawn.shape == (500, 3, 3)
     assert set(drawn[..., 0].ravel().tolist()) == set(range(len(OPERATIONS)))
     assert set(drawn[..., 1].ravel().tolist()) == {7}
@@ -123,7 +123,7 @@ def test_trivialaugment_draws_one_operation_of_any_level():
 
 
 def test_randaugment_applies_what_was_drawn_one_after_the_other():
-    policy = RandAugment(operations=2, magnitude=20)
+    policy = RandAugment(num_ops=2, magnitude=20)
     images = np.stack([np.array(image) for image in photographs()])
     drawn = policy.draw(context(1, len(images)))
     out = policy.apply(images.copy(), drawn)

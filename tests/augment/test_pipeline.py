@@ -62,7 +62,7 @@ def test_mixing_comes_last():
 STEPS = {
     "crop": CROP,
     "flip": {"probability": 1.0, "alternate": False},
-    "randaug": {"operations": 2, "magnitude": 9},
+    "randaug": {"num_ops": 2, "magnitude": 9},
     "trivialaug": {},
     "albumentations": [{"InvertImg": {"p": 1}}],
     "cutout": {"size": 8},

@@ -33,7 +33,7 @@ METRICS = {
         Metric("test/acc", "fraction", "higher", share_of="test"),
         Metric("test/acc_one_view", "fraction", "higher", share_of="test"),  # without test-time augmentation
         Metric("test/loss", "nats", "lower"),
-        Metric("test/calibration_error", "fraction", "lower"),
+        Metric("test/ece", "fraction", "lower"),  # expected calibration error
         Metric("val/acc", "fraction", "higher", share_of="validation"),
         Metric("val/loss", "nats", "lower"),
         Metric("train/acc", "fraction", "higher", share_of="train"),

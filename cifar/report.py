@@ -11,7 +11,7 @@ def summary(folder: RunFolder, result: Result) -> str:
     lines = {
         "test accuracy": f"{result['test/acc']:.2%}{_one_view(result)}",
         "test loss": f"{result['test/loss']:.4f}",
-        "calibration error": f"{result['test/calibration_error']:.2%}",
+        "calibration error": f"{result['test/ece']:.2%}",
         "hardest classes": ", ".join(f"{name} {accuracy:.1%}" for accuracy, name in worst),
         "validation": f"{result['val/acc']:.2%} (best, epoch {result['best_epoch']} of {result['epochs']})",
         "parameters": f"{result['parameters']:,}",

@@ -8,7 +8,7 @@ from cifar.runs.recorder import COLUMNS
     ("name", "higher", "fraction"),
     [
         ("test/acc", True, True), ("test/acc_one_view", True, True), ("val/acc", True, True), ("train/acc", True, True),
-        ("test/loss", False, False), ("val/loss", False, False), ("test/calibration_error", False, True),
+        ("test/loss", False, False), ("val/loss", False, False), ("test/ece", False, True),
         ("images_per_second", True, False), ("seconds", False, False), ("test_seconds", False, False),
         ("peak_memory_bytes", False, False), ("parameters", False, False), ("flops", False, False),
     ],

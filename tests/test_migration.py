@@ -1,4 +1,5 @@
 import functools
+import json
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from settings import ROOT
 
 from cifar import arguments, migration, mistakes
+from cifar.compare import comparison
 from cifar.compare.gather import gather
 from cifar.config import composed, from_yaml, to_yaml, vocabulary
 from cifar.errors import UserError
@@ -26,6 +28,14 @@ NOW = (
 # A choice that has the key.
 WITH = {"aug": ["aug=randaug"], "schedule": ["schedule=step"]}
 CHOICES = [(key.removesuffix(".name"), old, new) for _, key, old, new in migration.RENAMED_VALUES if key != "aug.name"]
+
+
+def finished_before(path):
+    """A run that the earlier version finished."""
+    finished(path, yaml.safe_load(EARLIER), 0.5)
+    result = json.loads((path / "result.json").read_text())
+    del result["test/ece"]
+    (path / "result.json").write_text(json.dumps(result | {"test/calibration_error": 0.25}))
 
 
 def refusal(*overrides):
@@ -65,15 +75,19 @@ def test_a_folder_of_before_the_renames_is_the_run_that_it_was(tmp_path):
     assert from_yaml(EARLIER) == now.model_copy(update={"runs_dir": "runs"})
     assert RunFolder.of(now).path.name == now.run_name
     earlier = tmp_path / "speed" / ITS_NAME
-    finished(earlier, yaml.safe_load(EARLIER), 0.5)
+    finished_before(earlier)
     assert RunFolder.of(now).path == earlier
-    assert RunFolder.of(now).result["test/acc"] == 0.5
+    assert (RunFolder.of(now).result["test/acc"], RunFolder.of(now).result["test/ece"]) == (0.5, 0.25)
     assert RunFolder.of(now).config == from_yaml(EARLIER)
 
 
 def test_folders_of_before_and_after_the_renames_are_compared_together(tmp_path):
-    finished(tmp_path / "before", yaml.safe_load(EARLIER), 0.5)
+    finished_before(tmp_path / "before")
     finished(tmp_path / "after", yaml.safe_load(to_yaml(composed(*NOW, "seed=3"))), 0.6)
     one, other = gather([tmp_path]).runs
     assert one.choices == other.choices
     assert {one.seed, other.seed} == {2, 3}
+    (group,) = comparison.report([tmp_path], "test/ece")["groups"]
+    assert (group["seeds"], group["mean"]) == (2, pytest.approx((0.02 + 0.25) / 2))
+    with pytest.raises(UserError, match="test/calibration_error is now test/ece: --metric test/ece"):
+        comparison.report([tmp_path], "test/calibration_error")

@@ -4,7 +4,7 @@ from cifar.report import summary
 from cifar.runs.folder import RunFolder
 
 RESULT = {
-    "test/acc": 0.91234, "test/loss": 0.3, "test/calibration_error": 0.0123, "val/acc": 0.92,
+    "test/acc": 0.91234, "test/loss": 0.3, "test/ece": 0.0123, "val/acc": 0.92,
     "test/per_class_accuracy": [0.9, None, 0.5, 0.7, 0.8], "class_names": ["a", "b", "c", "d", "e"],
     "best_epoch": 7, "epochs": 8, "parameters": 308394, "flops": 77_300_000, "seconds": 61.5, "test_seconds": 2.25,
     "images_per_second": 777.4, "device": "CPU", "precision": "bf16", "peak_memory_bytes": 3 * 2**30,

@@ -18,6 +18,7 @@ from cifar.errors import UserError
 from cifar.metrics import Split
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
+from cifar.runs.result import in_new_keys
 from cifar.schema import flat
 
 # libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
@@ -203,7 +204,7 @@ def _read(path: Path) -> Run:
     if origin := manifest.get("converted_from") or result.get("converted_from"):
         raise _ConvertedError(f"converted from {origin}: not a training run")
     choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
-    return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, result)
+    return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, in_new_keys(result))
 
 
 def _tested_otherwise(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Run]:
@@ -214,7 +215,7 @@ def _tested_otherwise(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Ru
             left_out.append((path, "is damaged"))
             continue
         choices = run.choices | {f"evaluation.{key}": value for key, value in views.items()}
-        yield dataclasses.replace(run, choices=choices, result=result, tested=path.stem)
+        yield dataclasses.replace(run, choices=choices, result=in_new_keys(result), tested=path.stem)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -8,12 +8,15 @@ from cifar.compare.gather import Run
 from cifar.errors import UserError, nearest
 from cifar.metrics import JUDGED, METRICS, Metric
 from cifar.runs.recorder import best_epoch
+from cifar.runs.result import RENAMED
 
 DEFAULT = "test/acc"
 
 
 def chosen(name: str, runs: Sequence[Run]) -> Metric:
     """The metric `name`. Raises UserError if runs cannot be judged by it, or no finished run has it."""
+    if new := RENAMED.get(name):
+        raise UserError(f"--metric {name}: {name} is now {new}: --metric {new}.")
     if name not in METRICS:
         raise UserError(
             f"--metric {name}: there is no such metric.{nearest(name, JUDGED)} Allowed: {', '.join(JUDGED)}."

@@ -15,7 +15,7 @@ class Evaluation:
 
     acc: float
     loss: float  # mean cross-entropy, nats, without label smoothing
-    calibration_error: float  # expected |confidence - accuracy|
+    ece: float  # expected calibration error, |confidence - accuracy|
     per_class_accuracy: list[float | None]  # None: no image of that class
     confusion: list[list[int]]  # [true][predicted]
 
@@ -46,7 +46,7 @@ def evaluate(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
     return Evaluation(
         acc=float((predicted == labels).mean()),
         loss=float(-log_probability[np.arange(len(labels)), labels].mean()),
-        calibration_error=calibration_error(np.exp(log_probability.max(1)), predicted == labels),
+        ece=calibration_error(np.exp(log_probability.max(1)), predicted == labels),
         per_class_accuracy=[float(confusion[c, c] / totals[c]) if totals[c] else None for c in range(classes)],
         confusion=confusion.tolist(),
     )

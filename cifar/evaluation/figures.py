@@ -23,7 +23,7 @@ def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "top5_acc": float(((probability > true[:, None]).sum(1) < 5).mean()),
         "nll": found.loss,
         "brier": float(((probability**2).sum(1) - 2 * true + 1).mean()),
-        "calibration_error": found.calibration_error,
+        "calibration_error": found.ece,
         "adaptive_calibration_error": adaptive_calibration_error(confidence, correct),
         "aurc": aurc(risks),
         "excess_aurc": excess_aurc(risks),

@@ -16,7 +16,7 @@ from cifar import files
 from cifar.config import Config, Evaluation, from_yaml, to_yaml
 from cifar.errors import Busy, DiskFull, UserError
 from cifar.runs import lock
-from cifar.runs.result import Result
+from cifar.runs.result import Result, in_new_keys
 
 LINGERING_S = 5.0  # a dead process's workers, which hold its locks, may take as long to end
 
@@ -71,7 +71,8 @@ class RunFolder:
         return self._read_result("result.json")
 
     def _read_result(self, name: str) -> Result | None:
-        return cast("Result | None", self.read_json(name))
+        recorded = self.read_json(name)
+        return None if recorded is None else cast("Result", in_new_keys(recorded))
 
     def _tested_by(self, result: Result) -> dict[str, Any] | None:
         """The views of the test images that the result is of."""

@@ -4,14 +4,14 @@ from typing import Any, TypedDict
 
 from cifar.evaluation.classification import Evaluation
 
-# The JSON object itself, not a copy of it: what other versions of the program wrote stays in it, and what they did not
-# write is absent. So is what a network has not that was trained elsewhere (`converted_from`).
+# All of the JSON object: what other versions of the program wrote stays in it, and what they did not write is
+# absent. So is what a network has not that was trained elsewhere (`converted_from`).
 Result = TypedDict(
     "Result",
     {
         "test/acc": float,
         "test/loss": float,  # mean cross-entropy, nats
-        "test/calibration_error": float,
+        "test/ece": float,  # expected calibration error
         "test/per_class_accuracy": list[float | None],  # None: no image of that class
         "test/confusion": list[list[int]],  # [true][predicted]
         "test/acc_one_view": float,  # only with test-time augmentation: what it is without
@@ -37,12 +37,20 @@ Result = TypedDict(
 )
 
 
+RENAMED = {"test/calibration_error": "test/ece"}  # keys of earlier versions
+
+
+def in_new_keys(recorded: dict[str, Any]) -> dict[str, Any]:
+    """A result that any version of the program wrote, in the keys of this one."""
+    return {RENAMED.get(key, key): value for key, value in recorded.items()}
+
+
 def scores(evaluation: Evaluation) -> Result:
     """The part of a result that follows from the predictions for the test images."""
     return {
         "test/acc": evaluation.acc,
         "test/loss": evaluation.loss,
-        "test/calibration_error": evaluation.calibration_error,
+        "test/ece": evaluation.ece,
         "test/per_class_accuracy": evaluation.per_class_accuracy,
         "test/confusion": evaluation.confusion,
     }

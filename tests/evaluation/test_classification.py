@@ -59,7 +59,7 @@ def test_confidence_and_accuracy_are_compared_bin_by_bin():
         inside = (confidence >= i / BINS) & (confidence < (i + 1) / BINS)
         if inside.any():
             expected += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-    assert evaluate(LOGITS, LABELS).calibration_error == pytest.approx(expected)
+    assert evaluate(LOGITS, LABELS).ece == pytest.approx(expected)
     assert expected > 0.01
 
 
@@ -69,5 +69,5 @@ def test_extreme_logits_stay_finite(dtype):
     result = evaluate(logits, np.array([0, 0]))
     assert result.acc == 0.5
     assert result.loss == pytest.approx((0 + 2e4) / 2, rel=1e-3)
-    assert result.calibration_error == pytest.approx(0.5)
+    assert result.ece == pytest.approx(0.5)
     np.testing.assert_allclose(probabilities(logits), [[1, 0, 0], [0, 1, 0]], atol=1e-12)

@@ -26,7 +26,7 @@ class TrainingDiverged(RuntimeError):
 
     def __init__(self, what: str):
         super().__init__(
-            f"{what}. A lower optimizer.lr, more schedule.warmup, clip_norm=1.0 or precision=fp32 may help."
+            f"{what}. A lower optimizer.lr, more schedule.warmup_fraction, clip_norm=1.0 or precision=fp32 may help."
         )
 
     @classmethod

@@ -14,6 +14,8 @@ SCHEMA = 3  # of config.yaml. Version 1 had no number
 RENAMED: tuple[tuple[int, str, str], ...] = (
     (3, "aug.crop.border", "aug.crop.padding_mode"),
     (3, "aug.randaug.operations", "aug.randaug.num_ops"),
+    (3, "schedule.warmup", "schedule.warmup_fraction"),
+    (3, "schedule.factor", "schedule.gamma"),
 )
 # (version since which, key, old value, new value). The key is the one of this version.
 RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = ((3, "aug.crop.padding_mode", "black", "constant"),)

@@ -12,7 +12,7 @@ class Cosine(Choice):
     """Half a cosine from the highest learning rate down to final_ratio of it."""
 
     name: Literal["cosine"]
-    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
     final_ratio: Fraction
 
 
@@ -20,17 +20,17 @@ class Linear(Choice):
     """A straight line from the highest learning rate down to final_ratio of it."""
 
     name: Literal["linear"]
-    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
     final_ratio: Fraction
 
 
 class Step(Choice):
-    """Multiplied by `factor` at each milestone."""
+    """Multiplied by `gamma` at each milestone."""
 
     name: Literal["step"]
-    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
     milestones: Annotated[list[InsideOne], Field(min_length=1)] = Field(description="fractions of all steps")
-    factor: InsideOne
+    gamma: InsideOne
 
     @field_validator("milestones")
     @classmethod
@@ -42,7 +42,7 @@ class Constant(Choice):
     """The same learning rate after the warm-up."""
 
     name: Literal["constant"]
-    warmup: Annotated[BelowOne, Neutral(0.0)] = Field(description="fraction of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
 
 
 Schedule = Annotated[Cosine | Linear | Step | Constant, Field(discriminator="name")]
@@ -52,7 +52,7 @@ def learning_rates(schedule: Schedule, highest: float, steps: int) -> np.ndarray
     """float64 [steps]: a linear warm-up to `highest`, then what the schedule says.
 
     The warm-up's first step is highest / (warm-up steps + 1): never zero, which would waste it."""
-    warmup = min(round(schedule.warmup * steps), steps - 1)
+    warmup = min(round(schedule.warmup_fraction * steps), steps - 1)
     rising = np.arange(1, warmup + 1) / (warmup + 1)
     # 0 at the first step after the warm-up, close to 1 at the last: the last step still learns something.
     progress = np.arange(steps - warmup) / max(steps - warmup, 1)
@@ -68,6 +68,6 @@ def _shape(schedule: Schedule, progress: np.ndarray, of_all_steps: np.ndarray) -
             return 1 - (1 - schedule.final_ratio) * progress
         case Step():
             passed = np.searchsorted(np.sort(schedule.milestones), of_all_steps, side="right")
-            return schedule.factor**passed
+            return schedule.gamma**passed
         case Constant():
             return np.ones_like(progress)

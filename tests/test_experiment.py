@@ -556,7 +556,7 @@ def test_signals_that_were_ignored_at_the_start_do_not_stop_a_run(tiny, after_ea
 
 
 def test_a_loss_that_becomes_nan_ends_the_run_with_a_reason(tiny):
-    run = tiny("optimizer=sgd", "optimizer.lr=1e20", "schedule.warmup=0")
+    run = tiny("optimizer=sgd", "optimizer.lr=1e20", "schedule.warmup_fraction=0")
     with pytest.raises(TrainingDiverged, match=r"the training loss became (nan|inf) in epoch 1, step \d+"):
         experiment.run(run)
     status = RunFolder.of(run).status

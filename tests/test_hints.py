@@ -50,7 +50,7 @@ def said(*overrides):
         (["dataset=cifar100"], "Did you mean data=cifar100?"),
         (["experiment=quickstart"], "Did you mean experiments=quickstart?"),
         (["num_workers=2"], "Did you mean backend.workers=2?"),
-        (["warmup=0.1"], "Did you mean schedule.warmup=0.1?"),
+        (["warmup=0.1"], "Did you mean schedule.warmup_fraction=0.1?"),
         (["cutout=8"], "Did you mean +aug.cutout.size=8?"),
         (["+lr=0.01"], "lr: there is no such key. Did you mean optimizer.lr=0.01?"),
         (["+optimizer.learning_rate=0.01"], "Did you mean optimizer.lr=0.01? Allowed: lr, "),

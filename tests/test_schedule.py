@@ -10,10 +10,10 @@ LR = 0.3
 
 def every_schedule(warmup):
     return [
-        Cosine(name="cosine", warmup=warmup, final_ratio=0.0),
-        Linear(name="linear", warmup=warmup, final_ratio=0.1),
-        Step(name="step", warmup=warmup, milestones=[0.5], factor=0.1),
-        Constant(name="constant", warmup=warmup),
+        Cosine(name="cosine", warmup_fraction=warmup, final_ratio=0.0),
+        Linear(name="linear", warmup_fraction=warmup, final_ratio=0.1),
+        Step(name="step", warmup_fraction=warmup, milestones=[0.5], gamma=0.1),
+        Constant(name="constant", warmup_fraction=warmup),
     ]
 
 
@@ -38,7 +38,7 @@ def test_without_warm_up_the_first_step_is_the_peak_and_every_step_learns(schedu
 
 @pytest.mark.parametrize("final_ratio", [0.0, 0.25, 1.0])
 def test_cosine_is_half_a_cosine(final_ratio):
-    table = learning_rates(Cosine(name="cosine", warmup=0.1, final_ratio=final_ratio), LR, 100)
+    table = learning_rates(Cosine(name="cosine", warmup_fraction=0.1, final_ratio=final_ratio), LR, 100)
     final = LR * final_ratio
     expected = [final + (LR - final) * (1 + math.cos(math.pi * i / 90)) / 2 for i in range(90)]
     np.testing.assert_allclose(table[10:], expected, rtol=1e-12)
@@ -47,24 +47,24 @@ def test_cosine_is_half_a_cosine(final_ratio):
 
 @pytest.mark.parametrize("final_ratio", [0.0, 0.25, 1.0])
 def test_linear_is_a_straight_line(final_ratio):
-    table = learning_rates(Linear(name="linear", warmup=0.1, final_ratio=final_ratio), LR, 100)
+    table = learning_rates(Linear(name="linear", warmup_fraction=0.1, final_ratio=final_ratio), LR, 100)
     final = LR * final_ratio
     np.testing.assert_allclose(table[10:], [LR + (final - LR) * i / 90 for i in range(90)], rtol=1e-12)
 
 
 def test_step_drops_at_each_milestone():
-    table = learning_rates(Step(name="step", warmup=0.0, milestones=[0.5, 0.75], factor=0.2), LR, 20)
+    table = learning_rates(Step(name="step", warmup_fraction=0.0, milestones=[0.5, 0.75], gamma=0.2), LR, 20)
     np.testing.assert_allclose(table, [LR] * 10 + [LR * 0.2] * 5 + [LR * 0.04] * 5, rtol=1e-12)
 
 
 def test_milestones_are_fractions_of_all_steps_warm_up_included():
-    table = learning_rates(Step(name="step", warmup=0.2, milestones=[0.5, 0.75], factor=0.2), LR, 40)
+    table = learning_rates(Step(name="step", warmup_fraction=0.2, milestones=[0.5, 0.75], gamma=0.2), LR, 40)
     np.testing.assert_allclose(table[8:], [LR] * 12 + [LR * 0.2] * 10 + [LR * 0.04] * 10, rtol=1e-12)
 
 
 def test_milestones_may_come_in_any_order():
     sorted_ones, mixed = (
-        learning_rates(Step(name="step", warmup=0.1, milestones=milestones, factor=0.1), LR, 100)
+        learning_rates(Step(name="step", warmup_fraction=0.1, milestones=milestones, gamma=0.1), LR, 100)
         for milestones in ([0.3, 0.5, 0.9], [0.9, 0.3, 0.5])
     )
     np.testing.assert_array_equal(sorted_ones, mixed)
@@ -72,14 +72,16 @@ def test_milestones_may_come_in_any_order():
 
 
 def test_constant_stays():
-    np.testing.assert_array_equal(learning_rates(Constant(name="constant", warmup=0.1), LR, 100)[10:], [LR] * 90)
+    np.testing.assert_array_equal(
+        learning_rates(Constant(name="constant", warmup_fraction=0.1), LR, 100)[10:], [LR] * 90
+    )
 
 
 def test_a_milestone_is_exact_after_a_warm_up():
-    lr = learning_rates(Step(name="step", warmup=0.05, milestones=[0.5, 0.75], factor=0.1), 1.0, 100)
+    lr = learning_rates(Step(name="step", warmup_fraction=0.05, milestones=[0.5, 0.75], gamma=0.1), 1.0, 100)
     assert (lr[5:50] == 1).all()
     assert (lr[50:75] < 0.2).all()
 
 
 def test_a_long_warm_up_reaches_the_peak():
-    assert learning_rates(Cosine(name="cosine", warmup=0.99, final_ratio=0.0), 1.0, 10).max() == 1
+    assert learning_rates(Cosine(name="cosine", warmup_fraction=0.99, final_ratio=0.0), 1.0, 10).max() == 1

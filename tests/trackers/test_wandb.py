@@ -80,7 +80,7 @@ def test_a_resumed_run_goes_on_in_the_same_wandb_run(tiny, monkeypatch):
 
 
 def test_a_failed_run_is_marked_failed(tiny):
-    run = tiny("tracker=wandb", "optimizer=sgd", "optimizer.lr=1e20", "schedule.warmup=0")
+    run = tiny("tracker=wandb", "optimizer=sgd", "optimizer.lr=1e20", "schedule.warmup_fraction=0")
     with pytest.raises(TrainingDiverged):
         experiment.run(run)
     (log,) = logs(RunFolder.of(run))

@@ -20,9 +20,9 @@ def cross_entropy(logits, targets):
 
 
 def test_a_classifier_starts_from_the_weights_and_the_rates_that_all_backends_share(build, config):
-    classifier, batch = build("seed=3", "model.dropout=[0.5,0.5,0.5]", "schedule.warmup=0.5")
+    classifier, batch = build("seed=3", "model.dropout=[0.5,0.5,0.5]", "schedule.warmup_fraction=0.5")
     arrays = weights.read(classifier.network)
-    chosen = config(*SMALL, *STILL, "schedule.warmup=0.5")
+    chosen = config(*SMALL, *STILL, "schedule.warmup_fraction=0.5")
     expected = chosen.model.drawn({name: array.shape for name, array in arrays.items()}, 3)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)

@@ -218,7 +218,7 @@ class Config(Section):
         if self.aug.resize and isinstance(self.backend, Keras):
             raise ValueError(
                 "aug.resize: Keras builds a network for one size of image; use backend=lightning, or "
-                "another aug (aug=alternating is aug=growing without it)"
+                "another aug (aug=alternating is aug=progressive_resize without it)"
             )
         if self.aug.resize and not self.model.smaller_images:
             others = [other for other in _choices("model") if other.smaller_images]

@@ -18,7 +18,10 @@ RENAMED: tuple[tuple[int, str, str], ...] = (
     (3, "schedule.factor", "schedule.gamma"),
 )
 # (version since which, key, old value, new value). The key is the one of this version.
-RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = ((3, "aug.crop.padding_mode", "black", "constant"),)
+RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = (
+    (3, "aug.crop.padding_mode", "black", "constant"),
+    (3, "aug.name", "growing", "progressive_resize"),
+)
 
 _POLICY = re.compile(r"([^+-]*)(.*)")  # aug.name: the file of conf/aug, then the steps that differ from it
 

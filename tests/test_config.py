@@ -124,7 +124,7 @@ def test_a_patch_must_divide_the_image(config):
 @pytest.mark.parametrize("model", ["cnn", "vit_tiny"])
 def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model):
     with pytest.raises(UserError, match=f"model={model} is not known to take smaller images; use one of resnet18"):
-        config(f"model={model}", "aug=growing")
+        config(f"model={model}", "aug=progressive_resize")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model)
         (["precision=fp16"], "only backend=lightning"),
         (["precision=fp64", "backend.engine=jax"], "use backend.engine=tensorflow or backend=lightning"),
         (["backend.engine=torch", "model=resnet18"], "use backend.engine=tensorflow or jax, or one of cnn"),
-        (["model=speednet", "aug=growing"], "aug.resize: Keras builds a network for one size of image"),
+        (["model=speednet", "aug=progressive_resize"], "aug.resize: Keras builds a network for one size of image"),
         (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
         (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean backend.device=2?"),
     ],

@@ -61,11 +61,13 @@ def test_a_network_goes_to_keras_and_back(carried, cifar_here, monkeypatch):
 def test_a_network_trained_on_smaller_images_goes_to_keras_which_could_not_train_it_so(config):
     shared = [override for override in TINY if not override.startswith("model")]
     views = ("evaluation.tta=flip_shift", "evaluation.tta_share=0.25")
-    run = config(*shared, "model=speednet", "model.widths=[8,16,16]", "aug=growing", "backend=lightning", *views)
+    run = config(
+        *shared, "model=speednet", "model.widths=[8,16,16]", "aug=progressive_resize", "backend=lightning", *views
+    )
     experiment.run(run)
     there = convert(RunFolder.of(run), section(config, "backend=keras"))
     assert there.result["largest_logit_difference"] < 1e-4
-    assert there.config.aug == config("aug=alternating").aug.model_copy(update={"name": "growing"})
+    assert there.config.aug == config("aug=alternating").aug.model_copy(update={"name": "progressive_resize"})
 
 
 # A SavedModel, made from the converted network by Keras alone, serves the same logits from raw pixels.

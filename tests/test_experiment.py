@@ -358,7 +358,7 @@ def test_a_run_resumes_in_the_precision_it_was_started_in(tiny, after_each_epoch
             "model=speednet",
             "model.widths=[8,16,16]",
             "+freeze={stages.0: 0.3}",
-            f"aug={'growing' if BACKEND == 'lightning' else 'alternating'}",  # Keras takes one size of image
+            f"aug={'progressive_resize' if BACKEND == 'lightning' else 'alternating'}",  # Keras takes one size of image
             "evaluation.validate_every=5",
         ],
     ],

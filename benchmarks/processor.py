@@ -1,6 +1,6 @@
 """What a processor gains from each thing that could make a training step faster: images a second, network by network.
 
-    python benchmarks/processor.py [cnn] [resnet18] [vit_tiny] [speednet] …
+    python benchmarks/processor.py [cnn] [resnet18] [vit_tiny] [airbench] …
 
 Every variant is a bare loop in a process of its own. Without more words it is float32 in channels-last order, with
 freed memory kept in the process (cifar/backends/memory.py) and one thread a core.
@@ -22,7 +22,7 @@ import timing
 ROUNDS = 2
 SECONDS = 6  # of each measurement, about
 VARIANTS = ("float32", "bf16", "given_back", "nchw", "compiled", "one_thread")
-NAMES = ("cnn", "resnet18", "vit_tiny", "speednet")
+NAMES = ("cnn", "resnet18", "vit_tiny", "airbench")
 
 
 def measured(name: str, variant: str) -> float:

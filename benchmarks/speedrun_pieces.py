@@ -31,7 +31,7 @@ from cifar import backends, isolation, tta
 from cifar.config import Config, composed
 from cifar.datasets.splits import Splits
 from cifar.evaluation.classification import evaluate
-from cifar.models import speednet
+from cifar.models import airbench
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 from cifar.task import Task
@@ -58,9 +58,9 @@ WITHOUT: dict[str, tuple[str, ...]] = {
 def trained(config: Config, without: str | None) -> tuple[float, float]:
     """Validation accuracy in one view and in six."""
     if without == "whitening":
-        speednet.whitening = _random_filters
+        airbench.whitening = _random_filters
     if without == "identities":
-        speednet._identity_first = lambda kernel: kernel
+        airbench._identity_first = lambda kernel: kernel
     backend, splits = backends.load(config.backend), config.data.load()
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder(Path(place))

@@ -32,7 +32,7 @@ RESULTS = HERE / "RESULTS.md"
 PARTS: dict[str, tuple[str, ...]] = {
     "speedrun": ("speedrun.py --images 6144 --seeds 1",),
     "start": ("startup.py",),
-    "processor": ("processor.py resnet18 vit_tiny speednet",),
+    "processor": ("processor.py resnet18 vit_tiny airbench",),
     "waiting": ("waiting.py cnn resnet18",),
     "throughput": ("training.py cnn", "training.py resnet18 vit_tiny --turns 2", "keras_fit.py cnn --turns 2"),
     "accuracy": ("time_to_accuracy.py --turns 2",),

@@ -1,6 +1,6 @@
 """How OpenMP's threads should wait for each other: images a second of one training alone, and beside a busy process.
 
-    python benchmarks/waiting.py [cnn] [resnet18] [vit_tiny] [speednet] ...
+    python benchmarks/waiting.py [cnn] [resnet18] [vit_tiny] [airbench] ...
 
 A step is hundreds of short parallel regions, at whose ends threads wait. A thread that spins starts again at once, but
 takes a core from whoever else needs it, also from the thread that it waits for. The variables are read when the library

@@ -21,6 +21,8 @@ RENAMED: tuple[tuple[int, str, str], ...] = (
 RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = (
     (3, "aug.crop.padding_mode", "black", "constant"),
     (3, "aug.name", "growing", "progressive_resize"),
+    (3, "model.name", "speednet", "airbench"),
+    (3, "optimizer.name", "muon_sgd", "airbench_muon"),
 )
 
 _POLICY = re.compile(r"([^+-]*)(.*)")  # aug.name: the file of conf/aug, then the steps that differ from it

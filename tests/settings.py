@@ -32,7 +32,7 @@ PARAMETERS = {
     "wrn16_4": 2_748_890,
     "vit_tiny": 5_362_762,
     "vit_small": 21_342_346,
-    "speednet": 1_971_352,
+    "airbench": 1_971_352,
 }
 
 # A network for Keras that is trained for a few steps.

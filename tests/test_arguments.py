@@ -74,9 +74,9 @@ def test_the_form_that_is_shown_is_read(config):
 
 
 def test_an_empty_mapping_empties(config):
-    assert config("model=speednet").freeze == {"whiten": 0.125}
-    assert config("model=speednet", "freeze={}").freeze == {}
-    assert config("model=speednet", "freeze={stages.0: 0.5}").freeze == {"stages.0": 0.5}
+    assert config("model=airbench").freeze == {"whiten": 0.125}
+    assert config("model=airbench", "freeze={}").freeze == {}
+    assert config("model=airbench", "freeze={stages.0: 0.5}").freeze == {"stages.0": 0.5}
 
 
 def test_options_may_stand_between_what_is_set():

@@ -137,7 +137,7 @@ def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model)
         (["precision=fp16"], "only backend=lightning"),
         (["precision=fp64", "backend.engine=jax"], "use backend.engine=tensorflow or backend=lightning"),
         (["backend.engine=torch", "model=resnet18"], "use backend.engine=tensorflow or jax, or one of cnn"),
-        (["model=speednet", "aug=progressive_resize"], "aug.resize: Keras builds a network for one size of image"),
+        (["model=airbench", "aug=progressive_resize"], "aug.resize: Keras builds a network for one size of image"),
         (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
         (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean backend.device=2?"),
     ],
@@ -240,7 +240,7 @@ def test_a_mixture_with_other_steps_than_its_choice_says_so_in_its_name(override
             "freeze.layer1.0=0.75: layer1, which it is a part of, is frozen",
         ),
         (
-            ["model=cnn", "optimizer=muon_sgd", "optimizer.momentum=0", "optimizer.sgd_momentum=0"],
+            ["model=cnn", "optimizer=airbench_muon", "optimizer.momentum=0", "optimizer.sgd_momentum=0"],
             "optimizer.nesterov=true: it needs",
         ),
     ],

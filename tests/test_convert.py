@@ -62,7 +62,7 @@ def test_a_network_trained_on_smaller_images_goes_to_keras_which_could_not_train
     shared = [override for override in TINY if not override.startswith("model")]
     views = ("evaluation.tta=flip_shift", "evaluation.tta_share=0.25")
     run = config(
-        *shared, "model=speednet", "model.widths=[8,16,16]", "aug=progressive_resize", "backend=lightning", *views
+        *shared, "model=airbench", "model.widths=[8,16,16]", "aug=progressive_resize", "backend=lightning", *views
     )
     experiment.run(run)
     there = convert(RunFolder.of(run), section(config, "backend=keras"))

@@ -355,14 +355,14 @@ def test_a_run_resumes_in_the_precision_it_was_started_in(tiny, after_each_epoch
             "batch_size=32",
         ],
         [
-            "model=speednet",
+            "model=airbench",
             "model.widths=[8,16,16]",
             "+freeze={stages.0: 0.3}",
             f"aug={'progressive_resize' if BACKEND == 'lightning' else 'alternating'}",  # Keras takes one size of image
             "evaluation.validate_every=5",
         ],
     ],
-    ids=["muon-strong-ema-clip", "sgd-vit-droppath", "muon_sgd-speednet-freezing-not-validated-yet"],
+    ids=["muon-strong-ema-clip", "sgd-vit-droppath", "airbench_muon-airbench-freezing-not-validated-yet"],
 )
 def test_a_run_killed_in_mid_epoch_resumes_to_the_same_weights(config, tmp_path, variant):
     changed = {override.partition("=")[0] for override in variant} | {"epochs"}

@@ -7,7 +7,7 @@ from sklearn.datasets import load_sample_images
 
 from cifar.backends.lightning import model, weights
 from cifar.datasets.splits import Splits, Subset
-from cifar.models.speednet import whitening
+from cifar.models.airbench import whitening
 
 MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small")
 
@@ -55,8 +55,8 @@ def test_whitened_patches_are_uncorrelated_and_of_one_variance():
     np.testing.assert_allclose(whitened.T @ whitened / len(whitened), np.eye(12), atol=1e-3)
 
 
-def test_a_speednet_whitens_the_patches_of_its_training_images_and_of_no_others(config):
-    chosen = config("model=speednet", "seed=3")
+def test_airbench_whitens_the_patches_of_its_training_images_and_of_no_others(config):
+    chosen = config("model=airbench", "seed=3")
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
     whole = splits_of(images)
     half = dataclasses.replace(whole, train=dataclasses.replace(whole.train, indices=np.arange(4)))
@@ -89,8 +89,8 @@ def test_whitening_takes_images_in_which_patches_cannot_differ():
     assert np.isfinite(filters).all()
 
 
-def test_speednets_convolutions_start_as_identities(config):
-    chosen = config("model=speednet").model
+def test_convolutions_of_airbench_start_as_identities(config):
+    chosen = config("model=airbench").model
     kernel = chosen.drawn({"stages.0.conv1.weight": (8, 3, 3, 3)}, seed=0)["stages.0.conv1.weight"]
     torch_like = np.zeros((3, 3, 3, 3))
     torch_like[range(3), range(3), 1, 1] = 1
@@ -108,7 +108,7 @@ def test_speednets_convolutions_start_as_identities(config):
         ("cnn", {"temperature": (1,)}),
         ("resnet18", {"fc.weight": (10, 512), "fc.scale": (10,)}),
         ("resnet18", {"bn1.weight": (64,), "bn1.temperature": (64,)}),
-        ("speednet", {"cls_token": (1, 1, 192)}),
+        ("airbench", {"cls_token": (1, 1, 192)}),
         ("vit_tiny", {"blocks.0.attn.relative": (3, 12, 12)}),
         ("cnn", {"conv.weight": (8, 3, 3)}),
     ],

@@ -20,7 +20,7 @@ EARLIER = (ROOT / "tests/frozen/config-2.yaml").read_text()
 ITS_NAME = "speednet-growing+randaug-muon_sgd-digits-lightning-s2-dde2682f"
 # The same run in the names of now.
 NOW = (
-    "model=speednet", "model.widths=[8,8,8]", "aug=progressive_resize", "aug.crop.padding_mode=constant",
+    "model=airbench", "model.widths=[8,8,8]", "aug=progressive_resize", "aug.crop.padding_mode=constant",
     "schedule=step",
     "+aug.randaug.num_ops=2", "+aug.randaug.magnitude=5", "schedule.warmup_fraction=0.1", "schedule.gamma=0.25",
     "data=digits", "data.train_size=64", "data.val_size=32", "epochs=1", "batch_size=32", "precision=fp32",

@@ -13,7 +13,7 @@ from cifar.datasets import archives, arrays
 from cifar.errors import UserError
 from cifar.schema import flat
 
-MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "speednet")
+MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "airbench")
 FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.5")  # of 20 steps, 8 warm the average up
 
 
@@ -97,16 +97,16 @@ TRAININGS = {
     "resnet18-full": ("model=resnet18", *FULL, "+freeze={layer1: 0.5, conv1: 0.75}"),
     "vit_tiny": ("model=vit_tiny", "model.patch_size=16"),
     "vit_tiny-full": ("model=vit_tiny", "model.patch_size=16", *FULL),
-    "speednet": ("model=speednet", "aug=alternating"),
-    "speednet-full": ("model=speednet", "model.depth=3", *FULL, "+freeze={stages.0: 0.75}"),
+    "airbench": ("model=airbench", "aug=alternating"),
+    "airbench-full": ("model=airbench", "model.depth=3", *FULL, "+freeze={stages.0: 0.75}"),
 }
-OPTIMIZERS = ("sgd", "adamw", "muon", "muon_sgd")
+OPTIMIZERS = ("sgd", "adamw", "muon", "airbench_muon")
 # A plain training and one with everything for each optimizer would prove its update rule twice.
 QUICK = {
     ("cnn", "sgd"),
     *(("cnn-full", optimizer) for optimizer in OPTIMIZERS),
     ("vit_tiny-full", "adamw"),
-    ("speednet-full", "muon_sgd"),
+    ("airbench-full", "airbench_muon"),
 }  # the residual networks take minutes in float64
 
 
@@ -119,8 +119,8 @@ def marked(training, optimizer):
 )
 def test_twenty_steps_of_training_agree(processes, pair, noise, training, optimizer):
     # At its own rate for biases, made for batches of 2,000, training on ten images is chaos, and rounding grows.
-    calm = ["optimizer.bias_lr=0.25", "batch_size=128"] if optimizer == "muon_sgd" else []
-    data = noise if training.startswith("speednet") else ()
+    calm = ["optimizer.bias_lr=0.25", "batch_size=128"] if optimizer == "airbench_muon" else []
+    data = noise if training.startswith("airbench") else ()
     configs = map(parity.proof, pair(*TRAININGS[training], f"optimizer={optimizer}", *calm, *data))
     for finding in parity.of_trainings(*parity.of_each(processes, configs, parity.train)):
         assert finding.equal, f"{finding.what}: {finding}"
@@ -173,8 +173,8 @@ def test_the_proof_keeps_what_was_asked_for(config):
     assert proof.optimizer.model_copy(update={"lr": asked.optimizer.lr}) == asked.optimizer
     assert proof.data.train_size == proof.batch_size == 10
     assert parity.proof(config("experiments=speedrun")).evaluation.validate_every == 1, "each step is compared"
-    asked = config("model=speednet", "batch_size=2000").optimizer
-    every_rate = parity.proof(config("model=speednet", "batch_size=2000")).optimizer
+    asked = config("model=airbench", "batch_size=2000").optimizer
+    every_rate = parity.proof(config("model=airbench", "batch_size=2000")).optimizer
     for rate in ("lr", "bias_lr", "head_lr"):
         assert getattr(every_rate, rate) == pytest.approx(getattr(asked, rate) * 10 / 2000)
 

@@ -30,7 +30,7 @@ def test_values_of_the_command_line_win(config):
             "optimizer=sgd. Say what is meant: set each of these keys yourself (as the study does: "
             "optimizer.weight_decay=0.0), or choose optimizer=adamw.",
         ),
-        (["experiments=speedrun96", "model=cnn"], "model.widths=[128,384,512] model.depth=3 for model=speednet"),
+        (["experiments=speedrun96", "model=cnn"], "model.widths=[128,384,512] model.depth=3 for model=airbench"),
         (["experiments=speedrun", "data=cifar100"], "data.val_size=1000 for data=cifar10"),
         (["experiments=backends", "data=cifar100", "data.val_size=9"], "data.train_size=4000 for data=cifar10"),
     ],
@@ -45,7 +45,7 @@ def test_the_refusal_says_what_works(config):
     built = config("experiments=study_repository", "optimizer=sgd", "optimizer.weight_decay=0.0")
     assert (built.optimizer.name, built.optimizer.weight_decay) == ("sgd", 0.0)
     assert config("experiments=speedrun", "data=cifar100", "data.val_size=500").data.val_size == 500
-    assert config("experiments=speedrun", "data=cifar10", "model=speednet").data.val_size == 1000
+    assert config("experiments=speedrun", "data=cifar10", "model=airbench").data.val_size == 1000
 
 
 def recipes():

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cifar.models.airbench import Airbench
 from cifar.models.cnn import Cnn
 from cifar.models.resnet import ResNet
-from cifar.models.speednet import SpeedNet
 from cifar.models.timm import Timm
 from cifar.models.vit import VisionTransformer
 
-Model = Annotated[Cnn | ResNet | VisionTransformer | SpeedNet | Timm, Field(discriminator="name")]
+Model = Annotated[Cnn | ResNet | VisionTransformer | Airbench | Timm, Field(discriminator="name")]

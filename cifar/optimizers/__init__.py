@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cifar.optimizers.adamw import AdamW
+from cifar.optimizers.airbench_muon import AirbenchMuon
 from cifar.optimizers.muon import Muon
-from cifar.optimizers.muon_sgd import MuonSgd
 from cifar.optimizers.sgd import Sgd
 
-Optimizer = Annotated[Sgd | AdamW | Muon | MuonSgd, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | AdamW | Muon | AirbenchMuon, Field(discriminator="name")]

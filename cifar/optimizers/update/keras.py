@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cifar import migration
 from cifar.models.layers.keras import name_of
 from cifar.optimizers.choice import OptimizerChoice
 
@@ -39,7 +40,8 @@ class Update(keras.optimizers.Optimizer):
         self, optimizer: OptimizerChoice, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None
     ):
         rates = StepTable(learning_rates)
-        super().__init__(learning_rate=rates, name=optimizer.name)
+        # Part of the names of its arrays in checkpoints, by which half-done runs of earlier versions resume.
+        super().__init__(learning_rate=rates, name=migration.first_value("optimizer.name", optimizer.name))
         self.rates = rates
         self.frozen: frozenset[str] = frozenset()
         self._clip_norm = clip_norm

@@ -80,7 +80,7 @@ def test_a_checkpoint_of_another_network_or_optimizer_is_refused(build, tmp_path
 def test_arrays_of_the_right_shapes_and_other_names_are_refused(build, tmp_path):
     """Another rule's velocities; a scale and a shift that changed places."""
     path, (classifier, _) = tmp_path / "last.npz", build("optimizer=sgd")
-    other = build("optimizer=muon_sgd")[0].state
+    other = build("optimizer=airbench_muon")[0].state
     assert [v.shape for v in other] == [v.shape for v in classifier.state]
     checkpoints.save(path, checkpoints.snapshot(other), 1, 0.5)
     with pytest.raises(UserError, match=f"its arrays are not those of this network and optimizer.*{HINT}"):
@@ -181,7 +181,7 @@ def network(config, *overrides):
 def test_keras_alone_reads_the_networks(config, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    networks = {name: network(config, f"model={name}") for name in ("cnn", "resnet18", "speednet")}
+    networks = {name: network(config, f"model={name}") for name in ("cnn", "resnet18", "airbench")}
     for name, built in networks.items():
         checkpoints.save_network(tmp_path / f"{name}.keras", built)
     done = subprocess.run(
@@ -195,7 +195,7 @@ def test_keras_alone_reads_the_networks(config, tmp_path):
 
 
 def test_a_twin_has_the_weights_that_are_not_trained_in_their_places(config, tmp_path):
-    built = network(config, "model=speednet", "model.widths=[8,8,8]")
+    built = network(config, "model=airbench", "model.widths=[8,8,8]")
     checkpoints.Twin(built).save(tmp_path / "best.keras", checkpoints.snapshot(built.weights))
     found, expected = weights.read(checkpoints.load_network(tmp_path / "best.keras")), weights.read(built)
     assert found.keys() == expected.keys()

@@ -44,8 +44,8 @@ def test_norms_mean_what_pytorch_users_expect(config):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-def test_speednets_whitening_and_scales_are_not_trained(config, depth):
-    network = build(config, "speednet", depth=depth)
+def test_whitening_and_scales_of_airbench_are_not_trained(config, depth):
+    network = build(config, "airbench", depth=depth)
     norms = of_kind(network, keras.layers.BatchNormalization)
     assert len(norms) == 3 * depth
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.6, 1e-5)}

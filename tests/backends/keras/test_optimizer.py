@@ -169,11 +169,11 @@ def steep(matrix):
 
 
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, float64, nesterov):
+def test_airbench_muon_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, float64, nesterov):
     """Two steps: v = m*v + g; d = g + m*v, or v without Nesterov. Matrices: w *= sqrt(out) / |w|; w -= lr * steep(d).
     The rest: w -= rate * d, where the g of the classifier's weights includes decay*w."""
     network = problem()
-    built = build(config, network, "optimizer=muon_sgd", "optimizer.lr=0.5", "optimizer.momentum=0.8",
+    built = build(config, network, "optimizer=airbench_muon", "optimizer.lr=0.5", "optimizer.momentum=0.8",
                   "optimizer.bias_lr=1.5", "optimizer.head_lr=0.125", "optimizer.sgd_momentum=0.7",
                   f"optimizer.nesterov={str(nesterov).lower()}", "optimizer.weight_decay=0.25")  # fmt: skip
     expected = values(network)

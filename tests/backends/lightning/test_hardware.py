@@ -66,7 +66,7 @@ def test_workers_do_not_take_cores_from_a_processor_that_trains(config):
     [
         (["model=cnn", "model.width=100000000", "backend.device=cpu"], "model.width=100000000: the network would have"),
         (
-            ["model=speednet", "model.widths=[64,256,9999999]"],
+            ["model=airbench", "model.widths=[64,256,9999999]"],
             "model.widths=[64, 256, 9999999]: the network would have",
         ),
         (
@@ -80,7 +80,7 @@ def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(config, ov
         hardware.plan(config(*overrides), 10)
 
 
-@pytest.mark.parametrize("model", ["cnn", "speednet", "speednet model.depth=3"])
+@pytest.mark.parametrize("model", ["cnn", "airbench", "airbench model.depth=3"])
 def test_the_arithmetic_of_a_networks_size_is_right(config, model):
     made = config("backend.device=cpu", *f"model={model}".split())
     assert made.model.parameters(100) == hardware.plan(made, 100).parameters

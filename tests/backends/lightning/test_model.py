@@ -37,7 +37,7 @@ def test_small_images_are_not_shrunk_by_the_stem(config, name):
     assert sizes == [32]
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet18", "wrn16_4", "speednet"])
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "wrn16_4", "airbench"])
 def test_batch_statistics_of_several_devices_are_all_that_synchronising_changes(config, name):
     torch.manual_seed(0)
     network = build(config, name).eval()
@@ -81,8 +81,8 @@ def test_batch_norm_means_what_pytorch_users_expect(config):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-def test_speednets_whitening_and_scales_are_not_trained(config, depth):
-    network = build(config, "speednet", depth=depth)
+def test_whitening_and_scales_of_airbench_are_not_trained(config, depth):
+    network = build(config, "airbench", depth=depth)
     norms = {n: m for n, m in network.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
     assert len(norms) == 3 * depth
     assert {(norm.momentum, norm.eps) for norm in norms.values()} == {(0.4, 1e-5)}

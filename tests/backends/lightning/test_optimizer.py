@@ -71,12 +71,12 @@ def test_muon_turns_a_gradient_into_a_nearly_orthogonal_step(config):
 
 
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_muon_sgd_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, nesterov):
+def test_airbench_muon_turns_matrices_at_one_norm_and_moves_the_rest_at_their_own_rates(config, nesterov):
     """Two steps by hand: v = m*v + g; d = g + m*v, or v without Nesterov. Matrices: w *= sqrt(out) / |w|, w -= lr *
     orthogonal(d); the classifier and the biases: w -= rate * d, where g holds the classifier's decay."""
     given = ("optimizer.bias_lr=3.0", "optimizer.head_lr=0.5", "optimizer.weight_decay=0.25", "optimizer.momentum=0.5")
     given = (*given, "optimizer.sgd_momentum=0.75", f"optimizer.nesterov={str(nesterov).lower()}", "optimizer.lr=0.24")
-    net, opt = build(config, "model=speednet", "model.widths=[8,16,16]", *given)
+    net, opt = build(config, "model=airbench", "model.widths=[8,16,16]", *given)
     trained = {n: p for n, p in net.named_parameters() if p.requires_grad}
     torch.manual_seed(0)
     velocity = dict.fromkeys(trained, 0.0)

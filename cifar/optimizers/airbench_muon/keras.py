@@ -13,7 +13,7 @@ from cifar.optimizers.update.keras import State, Tensor, Update, is_decayed, nam
 _STEEP = ((3.4445, -4.7750, 2.0315),) * 3
 
 
-class MuonSgd(Update):
+class AirbenchMuon(Update):
     """Convolutions and linear layers but the classifier: v = m*v + g; w *= sqrt(out) / |w|; w -= lr *
     orthogonalised(g + m*v). The rest: SGD at rates of its own; of it, only the classifier's weights are decayed."""
 
@@ -48,4 +48,4 @@ class MuonSgd(Update):
         self.assign(variable, variable * length - rate * step)
 
 
-build = MuonSgd
+build = AirbenchMuon

@@ -9,12 +9,12 @@ from pydantic import Field, PositiveInt
 from cifar.datasets.splits import Splits
 from cifar.models.choice import Arrays, Distribution, ModelChoice, Shapes, Uniform, pytorch_default
 
-SPEEDNET_KEEPS = 0.6  # of a SpeedNet's running statistics, a step: there are too few steps for the usual 0.9
+NORM_MOMENTUM = 0.6  # share of the running statistics that a step keeps: there are too few steps for the usual 0.9
 _WHITENING_IMAGES = 5000
 _EMPTY = 1e-9  # variance of normalised pixels
 
 
-class SpeedNet(ModelChoice):
+class Airbench(ModelChoice):
     """Three stages of convolutions behind a whitening layer, made to be trained in a few passes (arXiv:2404.00498)."""
 
     size_key = "widths"
@@ -24,7 +24,7 @@ class SpeedNet(ModelChoice):
     # there it is exact too.)
     parity_tolerance = 1e-3
 
-    name: Literal["speednet"]
+    name: Literal["airbench"]
     widths: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(description="channels, by stage")
     depth: Literal[2, 3] = Field(description="convolutions of each stage; with 3, the last two have a shortcut")
 

@@ -6,11 +6,11 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from cifar.models.airbench import NORM_MOMENTUM, Airbench
 from cifar.models.layers.torch import padded_conv
-from cifar.models.speednet import SPEEDNET_KEEPS, SpeedNet
 
 
-def build(model: SpeedNet, classes: int) -> nn.Module:
+def build(model: Airbench, classes: int) -> nn.Module:
     """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of each
     channel."""
     whiten = nn.Conv2d(3, 24, 2)
@@ -49,6 +49,6 @@ class _Stage(nn.Module):
 
 def _unscaled_norm(channels: int) -> nn.BatchNorm2d:
     """Its scale stays 1, as in airbench94_muon.py (KellerJordan/cifar10-airbench)."""
-    norm = nn.BatchNorm2d(channels, momentum=1 - SPEEDNET_KEEPS)
+    norm = nn.BatchNorm2d(channels, momentum=1 - NORM_MOMENTUM)
     norm.weight.requires_grad = False
     return norm

@@ -2,11 +2,11 @@
 
 from keras import layers
 
+from cifar.models.airbench import NORM_MOMENTUM, Airbench
 from cifar.models.layers.keras import EMPTY, Tensor, conv, gelu
-from cifar.models.speednet import SPEEDNET_KEEPS, SpeedNet
 
 
-def build(model: SpeedNet, classes: int, x: Tensor) -> Tensor:
+def build(model: Airbench, classes: int, x: Tensor) -> Tensor:
     """A whitening layer, whose filters are not trained, three stages that halve the size, and the largest of each
     channel."""
     whiten = layers.Conv2D(24, 2, name="whiten", **EMPTY)
@@ -32,7 +32,7 @@ def _stage(x: Tensor, name: str, channels: int, depth: int) -> Tensor:
 
 def _unscaled_norm(x: Tensor, name: str) -> Tensor:
     """Its scale stays 1."""
-    norm = layers.BatchNormalization(momentum=SPEEDNET_KEEPS, epsilon=1e-5, name=name)
+    norm = layers.BatchNormalization(momentum=NORM_MOMENTUM, epsilon=1e-5, name=name)
     x = norm(x)
     norm.gamma.trainable = False
     return x

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from timm.optim import muon
 
-from cifar.optimizers.muon_sgd import MuonSgd
+from cifar.optimizers.airbench_muon import AirbenchMuon
 from cifar.optimizers.update.torch import Parts
 
 # Of Newton-Schulz in the speed records: steeper at zero than converging, so that three steps are enough.
 _STEEP = [(3.4445, -4.7750, 2.0315)]
 
 
-def build(optimizer: MuonSgd, parts: Parts, clipped: bool, products: torch.dtype) -> torch.optim.Optimizer:
+def build(optimizer: AirbenchMuon, parts: Parts, clipped: bool, products: torch.dtype) -> torch.optim.Optimizer:
     """The optimizer of `parts`; see cifar.backends.lightning.optimizer."""
     head_ratio, bias_ratio = optimizer.head_lr / optimizer.lr, optimizer.bias_lr / optimizer.lr
     groups = [
@@ -22,10 +22,10 @@ def build(optimizer: MuonSgd, parts: Parts, clipped: bool, products: torch.dtype
         {"params": parts.heads, "lr_ratio": head_ratio, "weight_decay": optimizer.weight_decay},
         {"params": parts.vectors, "lr_ratio": bias_ratio},
     ]
-    return _MuonSgd(groups, optimizer.lr, optimizer.sgd_momentum, optimizer.nesterov, products)
+    return _AirbenchMuon(groups, optimizer.lr, optimizer.sgd_momentum, optimizer.nesterov, products)
 
 
-class _MuonSgd(torch.optim.Optimizer):
+class _AirbenchMuon(torch.optim.Optimizer):
     """Groups without `lr_ratio` are matrices: v = m*v + g; w *= sqrt(out) / |w|; w -= lr * orthogonalised(g + m*v). The
     others: v = m*v + (g + decay*w); w -= lr * (g + decay*w + m*v). Without Nesterov, v itself is the direction."""
 

@@ -8,13 +8,13 @@ from cifar.optimizers.choice import OptimizerChoice
 from cifar.schema import BelowOne, Neutral
 
 
-class MuonSgd(OptimizerChoice):
+class AirbenchMuon(OptimizerChoice):
     """Orthogonalised momentum for matrices that are kept at one norm, SGD with rates of its own for the rest
     (KellerJordan/cifar10-airbench, airbench94_muon.py)."""
 
     rates = ("lr", "bias_lr", "head_lr")
 
-    name: Literal["muon_sgd"]
+    name: Literal["airbench_muon"]
     lr: PositiveFloat = Field(description="highest learning rate of the matrices")
     momentum: BelowOne = Field(description="of the matrices")
     bias_lr: PositiveFloat = Field(description="highest learning rate of the biases and norms")

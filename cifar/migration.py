@@ -23,6 +23,7 @@ RENAMED_VALUES: tuple[tuple[int, str, str, str], ...] = (
     (3, "aug.name", "growing", "progressive_resize"),
     (3, "model.name", "speednet", "airbench"),
     (3, "optimizer.name", "muon_sgd", "airbench_muon"),
+    (3, "hydra/launcher", "joblib", "local"),  # no key of config.yaml
 )
 
 _POLICY = re.compile(r"([^+-]*)(.*)")  # aug.name: the file of conf/aug, then the steps that differ from it

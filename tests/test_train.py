@@ -64,7 +64,7 @@ def test_help_lists_every_group_and_choice(train_here):
         ([*TINY, "precision=fp16", "backend.device=cpu"], "precision=fp16 needs a GPU"),
         ([*TINY, "tracker=wandb", "tracker.mode=online"], "has no credentials here"),
         ([*TINY, "sweep.time_limit=60"], "sweep.time_limit=60.0: only a sweep reads this. Add -m to the command"),
-        ([*TINY, "hydra/launcher=joblib"], "hydra/launcher=joblib: only a sweep reads this. Add -m to the command"),
+        ([*TINY, "hydra/launcher=local"], "hydra/launcher=local: only a sweep reads this. Add -m to the command"),
         ([*TINY, "runs_dir=/proc/nowhere"], "cannot write in /proc/nowhere/main"),
         ([*TINY, "+aug.albumentations=[{Blurr: {}}]"], "there is no transform 'Blurr'. Did you mean 'Blur'?"),
     ],

@@ -6,11 +6,11 @@ import os
 import queue
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from joblib import Parallel, delayed
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cifar import cores
@@ -25,7 +25,7 @@ from cifar.sweeps.supervision import Stop, supervise
 class Local(Section):
     """This machine."""
 
-    name: Literal["sequential", "joblib"]
+    name: Literal["sequential", "local"]
     n_jobs: PositiveInt | Literal["auto"] = Field(description="jobs at a time; auto: one a GPU, else one a core")
 
     @property
@@ -54,8 +54,8 @@ class Local(Section):
             return ran
 
         # Threads: each only waits for the process of its job.
-        parallel = Parallel(len(shares), backend="threading", batch_size=1, pre_dispatch="all")
-        ran = parallel(delayed(run)(job) for job in jobs)
+        with ThreadPoolExecutor(len(shares)) as pool:
+            ran = list(pool.map(run, jobs))
         return [job for job, mine in zip(jobs, ran, strict=True) if not mine]
 
 

@@ -130,15 +130,15 @@ def test_a_time_limit_and_fail_fast(sweep):
 def test_side_by_side_each_job_has_its_share_of_the_cores(sweep, refused):
     cores = len(psutil.Process().cpu_affinity())
     jobs = min(cores, 2)
-    one = sweep("seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}")
+    one = sweep("seed=0,1", "hydra/launcher=local", f"hydra.launcher.n_jobs={jobs}")
     status, shown = one.wait()
     assert status == 0, shown
     for folder in one.folders():
         assert manifest(folder)["starts"][0]["hardware"]["cores"] == cores // jobs
     assert f"there are {cores} cores; choose at most that" in refused(
-        "seed=0,1", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores + 1}"
+        "seed=0,1", "hydra/launcher=local", f"hydra.launcher.n_jobs={cores + 1}"
     )
-    assert "hydra.launcher.jobs" in refused("seed=0,1", "hydra/launcher=joblib", "+hydra.launcher.jobs=2")
+    assert "hydra.launcher.jobs" in refused("seed=0,1", "hydra/launcher=local", "+hydra.launcher.jobs=2")
 
 
 def test_the_sweep_itself_imports_no_framework(tmp_path):

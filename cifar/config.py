@@ -376,8 +376,8 @@ def open_sections() -> list[str]:
     return [key for key, field in schema.fields(Config).items() if typing.get_origin(field.annotation) is dict]
 
 
-def _asides() -> Iterator[str]:
-    """The keys that are no choices, dotted."""
+def _housekeeping() -> Iterator[str]:
+    """The dotted keys that say where a run is kept and how it is fed, not what it is."""
     for key, field in schema.fields(Config).items():
         if (aside := schema.mark(field, Aside)) and not aside.choice:
             yield key
@@ -405,4 +405,4 @@ def owners(key: str) -> list[str]:
     return [name for section in having for name in schema.names(section)]
 
 
-NO_CHOICE = ("schema", *_asides())  # keys of config.yaml in which runs may differ and be the same
+HOUSEKEEPING_KEYS = ("schema", *_housekeeping())  # two runs that differ only in these are the same experiment

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from cifar.config import NO_CHOICE, upgraded
+from cifar.config import HOUSEKEEPING_KEYS, upgraded
 from cifar.datasets import KNOWN
 from cifar.errors import UserError
 from cifar.metrics import Split
@@ -34,7 +34,7 @@ class Run:
     """One run folder, read."""
 
     path: Path
-    choices: dict[str, Any]  # dotted key -> value; the whole config but the seed and what is no choice
+    choices: dict[str, Any]  # dotted key -> value; the whole config without the seed and the housekeeping keys
     seed: int
     study: str
     status: dict[str, Any]
@@ -203,7 +203,7 @@ def _read(path: Path) -> Run:
     status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
     if origin := manifest.get("converted_from") or result.get("converted_from"):
         raise _ConvertedError(f"converted from {origin}: not a training run")
-    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_no_choice(key)}
+    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_housekeeping(key)}
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, in_new_keys(result))
 
 
@@ -246,8 +246,8 @@ def _json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and value else None
 
 
-def _is_no_choice(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in NO_CHOICE)
+def _is_housekeeping(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in HOUSEKEEPING_KEYS)
 
 
 def _leave_out_repeats(gathered: Gathered) -> None:

@@ -1,54 +1,8 @@
 """Compose the config of a run with Hydra, then run it."""
 
-import contextlib
-import os
 import sys
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
-from omegaconf import DictConfig, OmegaConf
-
-from cifar import arguments, studies
-from cifar.config import PRIMARY, config_loader, vocabulary
-from cifar.mistakes import reported
-
-
-def choices() -> str:
-    """What `--help` lists: a line a group, `model: cnn, resnet18, …`."""
-    return "\n".join(f"{group}: {', '.join(names)}" for group, names in sorted(vocabulary().groups.items()))
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(composed: DictConfig) -> None:
-    """Run one composed config; a sweep's jobs are started by hydra_plugins/cifar_sweeps.py."""
-    # Imported late: `--help` and `--cfg job` answer without loading a framework.
-    from cifar import experiment
-    from cifar.config import check_single, from_hydra
-
-    with reported():  # here: Hydra announces an error that leaves this function
-        studies.check(GlobalHydra.instance().config_loader(), PRIMARY, HydraConfig.get().overrides.task)
-        config = from_hydra(composed)
-        check_single(config, HydraConfig.get().overrides.hydra)
-        experiment.run(config)
-
-
-def understood(given: list[str]) -> list[str]:
-    """The arguments as Hydra takes them."""
-    options, overrides, sweeps = arguments.separated(given)
-    overrides = arguments.understood(overrides, vocabulary())
-    with config_loader() as loader:
-        sweeps = sweeps or studies.sweeps(loader, PRIMARY, overrides)
-        if not sweeps:  # for --cfg as well, which never calls main; a study from --config-dir is not found here
-            with contextlib.suppress(MissingConfigException):
-                studies.check(loader, PRIMARY, overrides)
-    return [*options, *(arguments.postponed(overrides) if sweeps else overrides)]
-
+from cifar.train import main
 
 if __name__ == "__main__":
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting, so that we can explain
-    OmegaConf.register_new_resolver("choices", choices)
-    with reported(sys.argv[1:]):
-        sys.argv[1:] = understood(sys.argv[1:])
-        main()
+    main(sys.argv[1:])

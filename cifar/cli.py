@@ -2,15 +2,17 @@
 
 import argparse
 
-from cifar.commands import augmentations, compare, convert, curves, parity
+from cifar.commands import augmentations, compare, convert, curves, parity, train
 from cifar.mistakes import reported
 
-COMMANDS = (augmentations, curves, parity, convert, compare)
+COMMANDS = (train, augmentations, curves, parity, convert, compare)
 
 
 def main() -> None:
     """Run the subcommand that the command line names."""
-    parser = argparse.ArgumentParser(prog="cifar", description="What is done beside training (which is train.py).")
+    parser = argparse.ArgumentParser(
+        prog="cifar", description="Train on CIFAR from one config, compare runs, use what was trained."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

@@ -8,7 +8,7 @@ from typing import Any
 from cifar import console
 from cifar.compare import tables
 from cifar.compare.statistics import BETTER, NOTHING_SHARED, TOO_FEW, UNDECIDED, WORSE
-from cifar.config import CONF
+from cifar.config import CONF, INSTALLED
 from cifar.errors import UserError, nearest
 
 Report = dict[str, Any]
@@ -26,12 +26,14 @@ _SAYS = {
 
 def record(report: Report, name: str, note: str | None) -> Path:
     """Write experiments/NAME/README.md and its pictures; returns the README. `note`: what the runs do not say of
-    themselves. Raises UserError if there is no such study, or none of its runs is finished."""
+    themselves. In the checkout, or in the current folder if the package is installed without one.
+
+    Raises UserError if there is no such study, or none of its runs is finished."""
     questions = question(name)
     if all(group["mean"] is None for group in report["groups"]):
         raise UserError(f"--record {name}: no run is finished yet.")
-    folder = STUDIES.resolve() / name
-    folder.mkdir(exist_ok=True)
+    folder = (Path("experiments") if INSTALLED else STUDIES.resolve()) / name
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text("\n".join(_lines(report, name, questions, note)), encoding="utf-8")
     with console.optional("The study's pictures"):
         _draw(report, folder)

@@ -98,11 +98,9 @@ def proof(config: Config) -> Config:
     """`config` as far as it can be compared to the last digits: in float64; without dropout, for which each framework
     draws its own masks; on the processor; in epochs of one small batch, so that the run's record has a line for every
     step."""
-    model = config.model.model_dump()
-    still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if name.startswith("drop")}
     classes = config.data.classes  # a stratified subset has at least one image of each
     changes = {
-        "model": model | still,
+        "model": without_dropout(config).model.model_dump(),
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
         "optimizer": {
             name: value * classes / config.batch_size if name in config.optimizer.rates else value
@@ -116,6 +114,13 @@ def proof(config: Config) -> Config:
         "batch_size": classes,
     }
     return Config.model_validate(config.model_dump() | changes)
+
+
+def without_dropout(config: Config) -> Config:
+    """`config` with a network that drops nothing: each framework draws its own masks."""
+    model = config.model.model_dump()
+    still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if "drop" in name}
+    return Config.model_validate(config.model_dump() | {"model": model | still})
 
 
 def _refuse(config: Config) -> None:

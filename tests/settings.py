@@ -23,18 +23,6 @@ TINY = (
 # A job of a sweep: an epoch is next to nothing.
 SWEPT = (*TINY, "model.width=4", "data.val_size=50", "data.train_size=128")
 
-# Hand-computed or published counts of what is trained, for 10 classes at 32x32: ResNets as in timm but for the stem of
-# 3x3 instead of 7x7.
-PARAMETERS = {
-    "cnn": 308_394,
-    "resnet18": 11_173_962,
-    "resnet50": 23_520_842,
-    "wrn16_4": 2_748_890,
-    "vit_tiny": 5_362_762,
-    "vit_small": 21_342_346,
-    "airbench": 1_971_352,
-}
-
 # A network for Keras that is trained for a few steps.
 SMALL = (
     "backend=keras",

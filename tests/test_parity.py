@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import tasks
+from choices import AUGS, FAMILIES, MODELS, OPTIMIZERS
 
 from cifar import isolation, parity
 from cifar.config import composed
@@ -13,7 +14,6 @@ from cifar.datasets import archives, arrays
 from cifar.errors import UserError
 from cifar.schema import flat
 
-MODELS = ("cnn", "resnet18", "resnet50", "wrn16_4", "vit_tiny", "vit_small", "airbench")
 FULL = ("aug=mixup", "label_smoothing=0.125", "clip_norm=0.5", "ema_decay=0.5")  # of 20 steps, 8 warm the average up
 
 
@@ -51,8 +51,7 @@ def noise(tmp_path_factory):
     [pytest.param(name, marks=pytest.mark.slow if name == "vit_small" else []) for name in MODELS],
 )
 def test_networks_of_the_same_weights_give_the_same_logits(processes, pair, name):
-    still = ["model.dropout=[0,0,0]"] if name == "cnn" else []
-    small = pair(f"model={name}", "precision=fp32", *still)
+    small = [parity.without_dropout(c) for c in pair(f"model={name}", "precision=fp32")]
     one, other = parity.of_each(processes, small, tasks.shapes)
     assert one == other, "the same names, the same shapes"
     plans = parity.of_each(processes, small, tasks.plan)
@@ -62,7 +61,7 @@ def test_networks_of_the_same_weights_give_the_same_logits(processes, pair, name
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     for precision, allowed in (("fp32", 1e-4), ("fp64", 1e-9)):
         for training in (False, True):
-            configs = pair(f"model={name}", f"precision={precision}", *still)
+            configs = [c.model_copy(update={"precision": precision}) for c in small]
             (a, back_a), (b, back_b) = parity.of_each(processes, configs, tasks.logits, arrays, images, training)
             assert a.std() > 0.01
             assert np.abs(a - b).max() / np.abs(a).max() < allowed, (precision, training)
@@ -71,9 +70,7 @@ def test_networks_of_the_same_weights_give_the_same_logits(processes, pair, name
                 np.testing.assert_array_equal(back_b[name_], array, err_msg=name_)
 
 
-@pytest.mark.parametrize(
-    "aug", ["none", "basic", "alternating", "cutout", "randaug", "trivialaug", "mixup", "cutmix", "strong"]
-)
+@pytest.mark.parametrize("aug", [aug for aug in AUGS if not composed(f"aug={aug}").aug.resize])
 def test_both_frameworks_are_given_the_same_batches(processes, pair, aug):
     configs = pair(f"aug={aug}", "batch_size=64", "data.train_size=256", "backend.workers=0")
     one, other = parity.of_each(processes, configs, tasks.drawn, 2)
@@ -90,24 +87,22 @@ def test_workers_change_no_batch(processes, pair, workers):
     assert parity.of_each(processes, helped, tasks.drawn, 2) == expected
 
 
-TRAININGS = {
-    "cnn": ("model=cnn",),
-    "cnn-full": ("model=cnn", *FULL, "+freeze={conv0_0: 0, norm0_0: 0.25, fc.bias: 0.75}"),
-    "resnet18": ("model=resnet18",),
-    "resnet18-full": ("model=resnet18", *FULL, "+freeze={layer1: 0.5, conv1: 0.75}"),
-    "vit_tiny": ("model=vit_tiny", "model.patch_size=16"),
-    "vit_tiny-full": ("model=vit_tiny", "model.patch_size=16", *FULL),
-    "airbench": ("model=airbench", "aug=alternating"),
-    "airbench-full": ("model=airbench", "model.depth=3", *FULL, "+freeze={stages.0: 0.75}"),
+SMALLER = {"vit_tiny": ("model.patch_size=16",)}
+PLAIN = {"airbench": ("aug=alternating",)}
+MORE = {
+    "cnn": ("+freeze={conv0_0: 0, norm0_0: 0.25, fc.bias: 0.75}",),
+    "resnet18": ("+freeze={layer1: 0.5, conv1: 0.75}",),
+    "airbench": ("model.depth=3", "+freeze={stages.0: 0.75}"),
 }
-OPTIMIZERS = ("sgd", "adamw", "muon", "airbench_muon")
+TRAININGS = {name: (f"model={name}", *SMALLER.get(name, ()), *PLAIN.get(name, ())) for name in FAMILIES}
+TRAININGS |= {f"{n}-full": (f"model={n}", *SMALLER.get(n, ()), *FULL, *MORE.get(n, ())) for n in FAMILIES}
 # A plain training and one with everything for each optimizer would prove its update rule twice.
+# A residual network takes minutes in float64.
 QUICK = {
     ("cnn", "sgd"),
     *(("cnn-full", optimizer) for optimizer in OPTIMIZERS),
-    ("vit_tiny-full", "adamw"),
-    ("airbench-full", "airbench_muon"),
-}  # the residual networks take minutes in float64
+    *((f"{n}-full", composed(f"model={n}").optimizer.name) for n in FAMILIES if n != "resnet18"),
+}
 
 
 def marked(training, optimizer):

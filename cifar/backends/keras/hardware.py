@@ -141,4 +141,6 @@ def _flops_of(layer: keras.Operation) -> int:
     if "DotProductAttention" in type(layer).__name__:
         _, tokens, heads, width = layer.output.shape
         return 2 * 2 * tokens * tokens * heads * width
+    if type(layer).__name__ == "Matmul":
+        return 2 * math.prod(layer.output.shape[1:]) * layer.input[0].shape[-1]
     return 0

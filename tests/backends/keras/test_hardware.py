@@ -33,6 +33,11 @@ def test_attention_is_counted(config):
     assert plan.flops == matrices + attention + embedding
 
 
+def test_products_of_activations_are_counted():
+    left, right = keras.Input((3, 4, 8)), keras.Input((3, 8, 5))
+    assert hardware._flops(keras.Model([left, right], left @ right)) == 2 * 3 * 4 * 8 * 5
+
+
 def test_a_gpu_that_is_there_is_used_unless_the_config_says_cpu(config, gpu):
     gpu(True)
     small = ("backend=keras", "model=cnn", "model.width=8")

@@ -3,7 +3,7 @@ from typing import Literal
 import keras
 import numpy as np
 import pytest
-from settings import PARAMETERS
+from choices import MODELS, frozen
 
 from cifar.backends.keras import hardware, model, module, weights
 from cifar.models.choice import ModelChoice
@@ -29,10 +29,10 @@ def of_kind(network, kind):
     return [layer for layer in network.layers if isinstance(layer, kind)]
 
 
-@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
-def test_networks_have_the_published_size_and_give_a_logit_a_class(config, name, parameters):
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_have_their_size_and_give_a_logit_a_class(config, name):
     network = model.build(config("backend=keras", f"model={name}").model, 10, MEAN, STD)
-    assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == parameters
+    assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == frozen("model", name)["parameters"]
     assert network.output.shape == (None, 10)
 
 

@@ -27,7 +27,7 @@ test: $(INSTALLED)
 	@echo "==> Tests, PyTorch in their processes"
 	@$(PYTEST)
 	@echo "==> Tests, Keras in their processes"
-	@CIFAR_TEST_BACKEND=keras $(PYTEST) tests/test_experiment.py tests/backends
+	@CIFAR_TEST_BACKEND=keras $(PYTEST) tests/test_experiment.py tests/test_trained.py tests/backends
 
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/suite.py

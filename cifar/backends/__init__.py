@@ -5,7 +5,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
 from cifar.errors import UserError
+from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Recorder
 from cifar.task import Plan, Task
 
@@ -23,6 +24,8 @@ Which = Literal["best", "last"]  # checkpoint
 
 class Trained(Protocol):
     """A trained network, read from a checkpoint once."""
+
+    network: Any  # the framework's own object, ready to predict
 
     def weights(self) -> Weights:
         """Weights and running statistics: averaged, if the run averages its weights."""
@@ -46,6 +49,10 @@ class Backend(Protocol):
     def load(self, task: Task, which: Which) -> Trained:
         """The network of one of the folder's checkpoints. Raises UserError if the file is missing or damaged."""
 
+    def restore(self, folder: RunFolder, config: Config, plan: Plan, classes: int) -> Trained:
+        """The network of the folder's best checkpoint. It needs no images: the checkpoint holds their mean and standard
+        deviation. Raises UserError if the file is missing, damaged or of another network."""
+
     def save(self, task: Task, weights: Weights) -> None:
         """Make weights, as `Trained.weights` gives them, the folder's best checkpoint."""
 
@@ -62,10 +69,9 @@ def load(choice: Choice) -> Backend:
     framework = choice.engine if isinstance(choice, Keras) else "torch"
     needed = f"{framework} on device={choice.device}" if isinstance(choice, Keras) else framework
     if _loaded and needed not in _loaded:
-        raise UserError(
-            f"backend={choice.label}: this process works with {', '.join(_loaded)} already, and can have nothing else "
-            f"beside it. Give each a process of its own (as sweeps do)."
-        )
+        raise _occupied(choice, ", ".join(_loaded))
+    if not _loaded and (other := _CLASHING.get(framework)) in sys.modules:
+        raise _occupied(choice, str(other))
     environment.settle_framework()
     memory.keep_freed()
     if isinstance(choice, Keras):
@@ -89,6 +95,13 @@ def load(choice: Choice) -> Backend:
     return backend
 
 
+def _occupied(choice: Choice, by: str) -> UserError:
+    return UserError(
+        f"backend={choice.label}: this process has loaded {by} already, and two frameworks in one process can crash "
+        f"it. Use another process (in a notebook: restart the kernel)."
+    )
+
+
 def _imported(choice: Choice) -> Backend:
     """Returned as modules, which mypy checks against the protocol."""
     match choice.name:
@@ -104,9 +117,9 @@ def _imported(choice: Choice) -> Backend:
 
 @contextlib.contextmanager
 def _lean() -> Iterator[None]:
-    """Keras, imported meanwhile, goes without scikit-learn and Matplotlib, which it would load for wrappers and
-    pictures that no training uses."""
-    missing = dict.fromkeys({"sklearn", "matplotlib"} - sys.modules.keys())
+    """Import Keras without scikit-learn, Matplotlib and pandas. It would load them for wrappers, pictures and tables
+    that no training uses."""
+    missing = dict.fromkeys({"sklearn", "matplotlib", "pandas"} - sys.modules.keys())
     sys.modules.update(missing)  # type: ignore[arg-type]  # None: "there is no such package"
     try:
         yield
@@ -116,6 +129,7 @@ def _lean() -> Iterator[None]:
 
 
 _loaded: set[str] = set()  # the framework of this process, once there is one
+_CLASHING = {"torch": "tensorflow", "tensorflow": "torch"}  # which the caller may have imported
 
 
 def peak_resident_memory() -> int:

@@ -2,6 +2,6 @@
 
 from cifar.backends.keras.fit import fit
 from cifar.backends.keras.hardware import peak_memory, plan
-from cifar.backends.keras.trained import load, save
+from cifar.backends.keras.trained import load, restore, save
 
-__all__ = ["fit", "load", "peak_memory", "plan", "save"]
+__all__ = ["fit", "load", "peak_memory", "plan", "restore", "save"]

@@ -56,7 +56,7 @@ def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
         if found != [(n, tuple(v.shape)) for n, v in zip(_names(variables), variables, strict=True)]:
             raise ValueError("its arrays are not those of this network and optimizer")
     except Exception as error:  # a damaged file can raise almost anything
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     for variable, value in zip(variables, values.values(), strict=True):
         variable.assign(value)
     return int(epochs), best
@@ -89,8 +89,10 @@ def load_network(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # a damaged file can raise almost anything
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be read ({error}); on_existing=rerun starts the run over.")
+def unreadable(path: Path, error: Exception) -> UserError:
+    """The error to raise for a file that is missing, damaged or of another network."""
+    what = f"cannot be read ({error})" if path.exists() else "is missing"
+    return UserError(f"{path} {what}; on_existing=rerun starts the run over.")

@@ -10,15 +10,29 @@ from keras import layers
 from cifar.models import Model
 from cifar.schema import IMAGE_SIZE
 
+_NORMALISE = "normalise"  # name of the layer
+
 
 def build(model: Model, classes: int, mean: Sequence[float], std: Sequence[float]) -> keras.Model:
     """The network of `model`, its weights still zero: uint8 or float [B, 32, 32, 3] on the scale 0..255 -> logits
     [B, classes].
 
     `mean`, `std`: of each colour channel on the scale 0..255."""
+    return _network(model, classes, *_scale_and_offset(mean, std))
+
+
+def like(saved: keras.Model, model: Model, classes: int) -> keras.Model:
+    """The network of `model`, its weights still zero, with the normalisation of a network that `build` made."""
+    normalise = saved.get_layer(_NORMALISE)
+    return _network(
+        model, classes, *(np.asarray(v, keras.config.floatx()) for v in (normalise.scale, normalise.offset))
+    )
+
+
+def _network(model: Model, classes: int, scale: np.ndarray, offset: np.ndarray) -> keras.Model:
     pixels = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="pixels")
     # In the precision of the weights: bf16 has 8 bits for what mixing makes of 256 values.
-    to_unit = layers.Rescaling(*_scale_and_offset(mean, std), dtype=keras.config.floatx(), name="normalise")
+    to_unit = layers.Rescaling(scale, offset, dtype=keras.config.floatx(), name=_NORMALISE)
     logits = model.module("keras").build(model, classes, to_unit(pixels))
     return keras.Model(pixels, logits, name=model.name)
 

@@ -7,6 +7,8 @@ from keras import ops
 from cifar.backends import Weights, Which
 from cifar.backends.keras import checkpoints, hardware, model, module, weights
 from cifar.backends.keras.loader import EVALUATION_BATCH
+from cifar.config import Config
+from cifar.runs.folder import RunFolder
 from cifar.task import Plan, Task
 
 
@@ -14,28 +16,44 @@ class Trained:
     """A network in the precision of the plan."""
 
     def __init__(self, network: keras.Model, plan: Plan):
-        self._network = network
+        self.network = network
         self._precision = plan.precision
         network.compile(jit_compile=plan.compiled)
 
     def weights(self) -> Weights:
         """Weights and running statistics."""
-        return weights.read(self._network)
+        return weights.read(self.network)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits [N, classes] of uint8 images [N, 32, 32, 3]: float32, or float64 in fp64."""
         hardware.configure(self._precision)
-        logits = self._network.predict(np.asarray(images), batch_size=EVALUATION_BATCH, verbose=0)
+        logits = self.network.predict(np.asarray(images), batch_size=EVALUATION_BATCH, verbose=0)
         return np.asarray(ops.convert_to_numpy(logits), keras.config.floatx())
 
 
 def load(task: Task, which: Which) -> Trained:
     """The network of the best or the last checkpoint: averaged, if the run averages its weights."""
+    if which == "best":
+        return restore(task.folder, task.config, task.plan, task.classes)
     hardware.configure(task.plan.precision)
-    # Not the file's own network: its layers keep the precision they were saved with.
     network = _network(task)
-    weights.write(network, _best(task) if which == "best" else _last(task))
+    weights.write(network, _last(task))
     return Trained(network, task.plan)
+
+
+def restore(folder: RunFolder, config: Config, plan: Plan, classes: int) -> Trained:
+    """The network of the best checkpoint, without any images."""
+    hardware.configure(plan.precision)
+    config.model.module("keras")  # registers its layers with Keras
+    path = folder.checkpoints / checkpoints.BEST
+    saved = checkpoints.load_network(path)
+    # Not the file's own network: its layers keep the precision they were saved with.
+    network = model.like(saved, config.model, classes)
+    arrays, shapes = weights.read(saved), {n: a.shape for n, a in weights.read(network).items()}
+    if {name: array.shape for name, array in arrays.items()} != shapes:
+        raise checkpoints.unreadable(path, ValueError("its arrays are not those of this network"))
+    weights.write(network, arrays)
+    return Trained(network, plan)
 
 
 def save(task: Task, arrays: Weights) -> None:
@@ -48,11 +66,6 @@ def save(task: Task, arrays: Weights) -> None:
 
 def _network(task: Task) -> keras.Model:
     return model.build(task.config.model, task.classes, task.splits.mean, task.splits.std)
-
-
-def _best(task: Task) -> Weights:
-    task.config.model.module("keras")  # registers its layers with Keras
-    return weights.read(checkpoints.load_network(task.folder.checkpoints / checkpoints.BEST))
 
 
 def _last(task: Task) -> Weights:

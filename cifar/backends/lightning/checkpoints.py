@@ -82,7 +82,7 @@ def check(path: Path, module: pl.LightningModule) -> None:
         for state in (read(path)["state_dict"], module.state_dict())
     )
     if saved != own:
-        raise _unreadable(path, ValueError("its arrays are not those of this network"))
+        raise unreadable(path, ValueError("its arrays are not those of this network"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -92,8 +92,10 @@ def read(path: Path) -> dict[str, Any]:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except Exception as error:  # a damaged file can raise almost anything
             reason = error
-    raise _unreadable(path, reason)
+    raise unreadable(path, reason)
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be read ({error}); on_existing=rerun starts the run over.")
+def unreadable(path: Path, error: Exception) -> UserError:
+    """The error to raise for a file that is missing, damaged or of another network."""
+    what = f"cannot be read ({error})" if path.exists() else "is missing"
+    return UserError(f"{path} {what}; on_existing=rerun starts the run over.")

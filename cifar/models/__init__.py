@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from cifar.models.airbench import Airbench
+from cifar.models.cct import CompactTransformer
 from cifar.models.cnn import Cnn
 from cifar.models.resnet import ResNet
 from cifar.models.timm import Timm
 from cifar.models.vit import VisionTransformer
 
-Model = Annotated[Cnn | ResNet | VisionTransformer | Airbench | Timm, Field(discriminator="name")]
+Model = Annotated[Cnn | ResNet | VisionTransformer | Airbench | CompactTransformer | Timm, Field(discriminator="name")]

@@ -200,12 +200,6 @@ class Config(Section):
         if not isinstance(self.backend, Keras):
             return self
         engine = self.backend.engine
-        if engine not in self.model.keras_engines:
-            others = [other for other in _choices("model") if engine in other.keras_engines]
-            raise ValueError(
-                f"backend.engine={engine}: PyTorch takes no layer with a dot in its name, as model={self.model.name} "
-                f"has them; use backend.engine={' or '.join(self.model.keras_engines)}, or one of {_listed(others)}"
-            )
         if self.precision == "fp16":
             raise ValueError("precision=fp16: only backend=lightning scales the loss for it; Keras has bf16")
         if self.precision == "fp64" and engine != "tensorflow":

@@ -136,7 +136,6 @@ def test_a_network_for_one_size_of_image_is_given_no_smaller_ones(config, model)
         ),
         (["precision=fp16"], "only backend=lightning"),
         (["precision=fp64", "backend.engine=jax"], "use backend.engine=tensorflow or backend=lightning"),
-        (["backend.engine=torch", "model=resnet18"], "use backend.engine=tensorflow or jax, or one of cnn"),
         (["model=airbench", "aug=progressive_resize"], "aug.resize: Keras builds a network for one size of image"),
         (["backend.engine=theano"], "'tensorflow', 'jax' or 'torch'"),
         (["+backend.devices=2"], "backend.devices: there is no such key. Did you mean backend.device=2?"),

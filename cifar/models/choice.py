@@ -40,7 +40,6 @@ class ModelChoice(Choice):
     Initial weights are made by NumPy from seed and name alone, so that they are the same in every framework. Names and
     layouts are PyTorch's: `conv1.weight` [out, in, height, width], `fc.weight` [out, in], `bn1.running_var`."""
 
-    keras_engines: ClassVar[tuple[str, ...]] = ("tensorflow", "jax")  # PyTorch takes no layer with a dot in its name
     smaller_images: ClassVar[bool] = False  # whether it takes images below 32 pixels
     parity_tolerance: ClassVar[float] = 1e-12  # what its trainings in two frameworks may differ by, in float64
     size_key: ClassVar[str] = "name"  # the option that its size depends on

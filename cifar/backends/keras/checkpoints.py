@@ -9,6 +9,7 @@ import numpy as np
 
 from cifar import files
 from cifar.errors import UserError
+from cifar.models.layers.keras import dotted
 
 LAST, BEST = "last.npz", "best.keras"
 
@@ -23,13 +24,13 @@ def snapshot(variables: list[keras.Variable]) -> Snapshot:
 
 
 def _names(variables: list[keras.Variable]) -> list[str]:
-    return _unnumbered(f"{i} {v.path}" for i, v in enumerate(variables))
+    return _comparable(f"{i} {v.path}" for i, v in enumerate(variables))
 
 
-def _unnumbered(names: Iterable[str]) -> list[str]:
-    """Names without the numbers that Keras gives random states in the order in which a process makes them, whichever
-    their networks."""
-    return [re.sub(r" seed_generator_\d+/", " seed_generator/", name) for name in names]
+def _comparable(names: Iterable[str]) -> list[str]:
+    """Names with dots, as earlier versions wrote them, and without the numbers that Keras gives random states in the
+    order in which a process makes them, whichever their networks."""
+    return [dotted(re.sub(r" seed_generator_\d+/", " seed_generator/", name)) for name in names]
 
 
 def _copy(variable: keras.Variable) -> np.ndarray:
@@ -52,7 +53,7 @@ def restore(path: Path, variables: list[keras.Variable]) -> tuple[int, float]:
         with np.load(path) as file:
             epochs, best = file[_PROGRESS].tolist()
             values = {name: file[name] for name in file.files if name != _PROGRESS}
-        found = list(zip(_unnumbered(values), (value.shape for value in values.values()), strict=True))
+        found = list(zip(_comparable(values), (value.shape for value in values.values()), strict=True))
         if found != [(n, tuple(v.shape)) for n, v in zip(_names(variables), variables, strict=True)]:
             raise ValueError("its arrays are not those of this network and optimizer")
     except Exception as error:  # a damaged file can raise almost anything

@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from cifar.models import Model
+from cifar.models.layers.keras import dotted
 from cifar.schema import IMAGE_SIZE
 
 _NORMALISE = "normalise"  # name of the layer
@@ -43,7 +44,7 @@ def seed_dropout(network: keras.Model, seed: int) -> None:
     for layer in network.layers:
         if isinstance(layer, layers.Dropout):
             # Half of it: where PyTorch is the engine, a seed is a signed number of 32 bits.
-            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {layer.name}".encode()) >> 1, 0])
+            layer.seed_generator.state.assign([zlib.crc32(f"{seed} {dotted(layer.name)}".encode()) >> 1, 0])
 
 
 def _scale_and_offset(mean: Sequence[float], std: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,6 @@ class Cnn(ModelChoice):
     """Six 3x3 convolutions with ELU, batch norm and dropout."""
 
     size_key = "width"
-    keras_engines = ("tensorflow", "jax", "torch")
 
     name: Literal["cnn"]
     width: PositiveInt = Field(description="channels of the first pair of convolutions")

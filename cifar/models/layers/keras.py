@@ -1,4 +1,7 @@
-"""Layers that several networks have, by the names of PyTorch's parameters, their weights still zero."""
+"""Layers that several networks have, their weights still zero.
+
+A layer has the name of its parameters in PyTorch, with a hyphen for each dot: `layer1-0-conv1`. Keras on PyTorch
+refuses dots, and no name in PyTorch has a hyphen."""
 
 import math
 from typing import Any
@@ -23,7 +26,7 @@ def conv(x: Tensor, name: str, channels: int, size: int, stride: int = 1, bias: 
     """A convolution with PyTorch's padding, which is as wide on both sides."""
     padding = "same"
     if stride > 1:  # "same" would then pad the bottom and the right only
-        x = layers.ZeroPadding2D(size // 2, name=f"{name}.padding")(x) if size > 1 else x
+        x = layers.ZeroPadding2D(size // 2, name=f"{name}-padding")(x) if size > 1 else x
         padding = "valid"
     return layers.Conv2D(channels, size, stride, padding, use_bias=bias, name=name, **EMPTY)(x)
 
@@ -58,9 +61,15 @@ def drop_path(x: Tensor, name: str, rate: float) -> Tensor:
     return layers.Dropout(rate, noise_shape=(None, *(1,) * (len(x.shape) - 1)), name=name)(x) if rate else x
 
 
+def dotted(name: str) -> str:
+    """The name in PyTorch: `layer1-0-conv1` is `layer1.0.conv1`. Files of earlier versions have the dots already."""
+    return name.replace("-", ".")
+
+
 def name_of(variable: keras.Variable) -> str:
-    """What PyTorch calls the variable: `conv1/kernel` is `conv1.weight`, `tokens/pos_embed` is `pos_embed`."""
+    """What PyTorch calls the variable: `layer1-0-conv1/kernel` is `layer1.0.conv1.weight`, `tokens/pos_embed` is
+    `pos_embed`."""
     *_, layer, kind = variable.path.split("/")
     if kind in ("cls_token", "pos_embed"):
         return kind
-    return f"{layer}.{_NAMES.get(kind, kind)}"
+    return f"{dotted(layer)}.{_NAMES.get(kind, kind)}"

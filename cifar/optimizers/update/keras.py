@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from cifar import migration
-from cifar.models.layers.keras import name_of
+from cifar.models.layers.keras import dotted, name_of
 from cifar.optimizers.choice import OptimizerChoice
 
 Tensor = Any  # of whichever engine
@@ -46,7 +46,7 @@ class Update(keras.optimizers.Optimizer):
         self.frozen: frozenset[str] = frozenset()
         self._clip_norm = clip_norm
         self._settings: Any = optimizer
-        self._classifier = [layer for layer in network.layers if layer.weights][-1].name
+        self._classifier = dotted([layer for layer in network.layers if layer.weights][-1].name)
         self.build(network.trainable_variables)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:

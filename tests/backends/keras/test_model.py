@@ -7,6 +7,7 @@ from choices import MODELS, frozen
 
 from cifar.backends.keras import hardware, model, module, weights
 from cifar.models.choice import ModelChoice
+from cifar.models.layers.keras import dotted
 from cifar.runs.folder import RunFolder
 from cifar.task import Plan, Task
 
@@ -34,6 +35,7 @@ def test_networks_have_their_size_and_give_a_logit_a_class(config, name):
     network = model.build(config("backend=keras", f"model={name}").model, 10, MEAN, STD)
     assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == frozen("model", name)["parameters"]
     assert network.output.shape == (None, 10)
+    assert not [layer.name for layer in network.layers if "." in layer.name], "which Keras on PyTorch refuses"
 
 
 def test_norms_mean_what_pytorch_users_expect(config):
@@ -50,7 +52,7 @@ def test_whitening_and_scales_of_airbench_are_not_trained(config, depth):
     assert len(norms) == 3 * depth
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.6, 1e-5)}
     frozen = {weights.name_of(v) for v in network.non_trainable_variables}
-    kept = {f"{norm.name}.{kind}" for norm in norms for kind in ("weight", "running_mean", "running_var")}
+    kept = {f"{dotted(norm.name)}.{kind}" for norm in norms for kind in ("weight", "running_mean", "running_var")}
     assert frozen == {"whiten.weight"} | kept
 
 
@@ -75,7 +77,7 @@ def test_a_convolutional_network_drops_out_after_each_pair_and_only_in_training(
 
 
 def test_drop_path_skips_whole_images_and_keeps_the_mean(config):
-    layer = build(config, "wrn16_4", drop_path=0.5).get_layer("stages.2.blocks.1.drop_path")
+    layer = build(config, "wrn16_4", drop_path=0.5).get_layer("stages-2-blocks-1-drop_path")
     dropped = np.array(layer(np.ones((64, 2, 2, 3), np.float32), training=True)).reshape(64, -1)
     assert {tuple(image) for image in dropped.tolist()} == {(0.0,) * 12, (2.0,) * 12}
 
@@ -96,8 +98,8 @@ def test_the_seed_decides_what_is_dropped(config):
 @pytest.mark.parametrize(
     ("name", "before", "convolution"),
     [
-        ("resnet18", "layer1.1.act", "layer2.0.conv1"),
-        ("wrn16_4", "stages.1.blocks.0.act1", "stages.1.blocks.0.conv1"),
+        ("resnet18", "layer1-1-act", "layer2-0-conv1"),
+        ("wrn16_4", "stages-1-blocks-0-act1", "stages-1-blocks-0-conv1"),
     ],
 )
 def test_convolutions_of_stride_2_pad_all_sides_alike(config, name, before, convolution):

@@ -44,3 +44,18 @@ def test_a_picture_goes_to_a_file_of_a_known_kind(cifar_here, tmp_path, command,
     assert refused.returncode == 2
     assert "does not end in .png, .pdf, .svg" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_is_read_without_loading_what_commands_need():
+    program = "import sys, cifar.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"hydra", "matplotlib", "numpy", "omegaconf", "pydantic", "rich", "scipy", "yaml"} & set(
+        done.stdout.split()
+    )
+
+
+def test_what_hydra_cannot_compose_is_still_explained(cifar_here):
+    refused = cifar_here("parity", "modle=cnn")
+    assert refused.returncode == 2
+    assert "'modle'" in refused.stderr
+    assert "Did you mean model=cnn?" in refused.stderr

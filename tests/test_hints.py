@@ -4,7 +4,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from cifar import arguments, mistakes
+from cifar import arguments, composition_errors
 from cifar.config import composed, vocabulary
 from cifar.errors import UserError
 
@@ -14,7 +14,7 @@ def said(*overrides):
     try:
         composed(*given)
     except (HydraException, OmegaConfBaseException) as error:
-        return mistakes.explain(error, given)
+        return composition_errors.explain(error, given)
     except UserError as error:
         return str(error)
     raise AssertionError(f"{overrides} were accepted")

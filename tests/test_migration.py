@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from settings import ROOT
 
-from cifar import arguments, migration, mistakes
+from cifar import arguments, composition_errors, migration
 from cifar.compare import comparison
 from cifar.compare.gather import gather
 from cifar.config import composed, from_yaml, to_yaml, vocabulary
@@ -43,7 +43,7 @@ def refusal(*overrides):
     given = arguments.understood(overrides, vocabulary())
     with pytest.raises((HydraException, OmegaConfBaseException, UserError)) as error:
         composed(*given)
-    return str(error.value) if error.errisinstance(UserError) else mistakes.explain(error.value, given)
+    return str(error.value) if error.errisinstance(UserError) else composition_errors.explain(error.value, given)
 
 
 @pytest.mark.parametrize("add", ["", "+", "~"])

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cifar.commands import paths
-from cifar.config import CONF, composed
 
 
 def add(commands: Any) -> None:
@@ -19,6 +18,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
     from cifar import samples
+    from cifar.config import CONF, composed
 
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml") if path.stem != "none")
     configs = [composed(f"data={arguments.data}", f"aug={name}") for name in names]

@@ -4,8 +4,6 @@ import argparse
 import sys
 from typing import Any
 
-from cifar.config import composed
-
 
 def add(commands: Any) -> None:
     """Add the subcommand to argparse's subparsers."""
@@ -17,6 +15,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Exit status 1 if anything differs by more than rounding. Raises UserError."""
     from cifar import parity
+    from cifar.config import composed
 
     parity.refuse_own_choices(arguments.overrides)
     one = composed(*arguments.overrides, "backend=lightning")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from cifar.compare.explanation import listed
 from cifar.compare.gather import IMAGES, Run
-from cifar.compare.groups import NAMES, PROTOCOL, Grouping, follows, short, text
+from cifar.compare.groups import PROTOCOL, Grouping, follows
+from cifar.runs.variation import NAMES, short, text
 
 VERSIONS = ("python", "torch", "keras", "tensorflow", "jax")  # of what decides about a figure
 

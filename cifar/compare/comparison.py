@@ -28,11 +28,12 @@ from cifar.compare import comparability, explanation, groups, pools, statistics
 from cifar.compare import metric as measured
 from cifar.compare.contrasts import Contrast, contrasts
 from cifar.compare.gather import Run, gather
-from cifar.compare.groups import Group, Grouping, short, text
+from cifar.compare.groups import Group, Grouping
 from cifar.compare.metric import DEFAULT, is_number
 from cifar.compare.pools import Place, Pool
 from cifar.metrics import METRICS, Metric
 from cifar.runs.recorder import COLUMNS
+from cifar.runs.variation import short, text
 
 COSTS = ("seconds", "images_per_second", "peak_memory_bytes", "parameters")
 

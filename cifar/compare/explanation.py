@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from cifar.compare import pools
 from cifar.compare.contrasts import Contrast
 from cifar.compare.gather import IMAGES, Gathered, Run
-from cifar.compare.groups import Grouping, short, text, written
+from cifar.compare.groups import Grouping, written
 from cifar.compare.metric import resolution, sampling_error, value
 from cifar.compare.pools import Pool
 from cifar.metrics import Metric
+from cifar.runs.variation import short, text
 
 NORMAL = 1.96  # standard errors to each side, for 95%
 # What the batches that a seed draws depend on.

@@ -19,12 +19,11 @@ from cifar.metrics import Split
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
 from cifar.runs.result import in_new_keys
+from cifar.runs.variation import IMAGES
 from cifar.schema import flat
 
 # libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-IMAGES = "data.fingerprint"  # joins the choices where one name stands for different images
 
 _TRACES = {".lock", "status.json", "manifest.json", "metrics.csv", "result.json", "predictions.npz", "checkpoints"}
 

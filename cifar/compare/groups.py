@@ -1,18 +1,16 @@
 """What varies between runs, the groups that this makes, and which group each is held against."""
 
 import contextlib
-import json
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cifar.compare.gather import IMAGES, Run
+from cifar.compare.gather import Run
 from cifar.compare.pools import Place
 from cifar.errors import UserError, nearest
-
-# Choices of a group by name come first: most of the group's other keys follow from it.
-NAMES = ("model.name", "aug.name", "optimizer.name", "schedule.name", "backend.name", "data.name", IMAGES)
+from cifar.runs import variation
+from cifar.runs.variation import NAMES, distinguishing, short, text, value_of
 
 PROTOCOL = ("data.val_size", "data.split_seed", "data.train_size", "epochs")  # alike, or chances are not
 
@@ -73,20 +71,10 @@ def _unlike(one: Mapping[Hashable, set[Hashable]], other: Mapping[Hashable, set[
     return set().union(*one.values()) != set().union(*other.values())
 
 
-def short(key: str) -> str:
-    """As train.py takes it: `model` for model.name."""
-    return key.removesuffix(".name") if key in NAMES else key
-
-
-def text(value: Any) -> str:
-    """A value as it is written in YAML and on the command line."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
 def grouped(runs: Sequence[Run], by: Sequence[str], first: Sequence[str]) -> Grouping:
     """The runs, grouped by the keys `by`, else by all that varies (told by the fewest keys, `first` among them)."""
-    varying = _varying(runs)
-    telling = _distinguishing(runs, varying, [key for key in by or first if key in varying])
+    varying = variation.varying(_choices(runs))
+    telling = distinguishing(_choices(runs), varying, [key for key in by or first if key in varying])
     keys = list(by) or telling
     return Grouping(keys, [key for key in telling if key not in keys], varying, _groups(runs, keys))
 
@@ -98,7 +86,7 @@ def key_of(given: str, option: str, runs: Sequence[Run]) -> str:
         return f"{given}.name"
     if given in keys:
         return given
-    varying = ", ".join(map(short, _varying(runs))) or "nothing"
+    varying = ", ".join(map(short, variation.varying(_choices(runs)))) or "nothing"
     why = (
         "groups are averaged over it."
         if given == "seed"
@@ -109,7 +97,7 @@ def key_of(given: str, option: str, runs: Sequence[Run]) -> str:
 
 def follows(key: str, others: Sequence[str], runs: Sequence[Run]) -> bool:
     """Whether runs that are alike in `others` are alike in `key` too."""
-    return _count(runs, [*others, key]) == _count(runs, others)
+    return variation.follows(key, others, _choices(runs))
 
 
 # ------------------------------------------------------------------------------------------------ baseline
@@ -202,29 +190,8 @@ def _is(value: Any, given: str) -> bool:
     return text(value).replace(" ", "") == given.replace(" ", "")
 
 
-# ------------------------------------------------------------------------------------------------ what varies
-def _varying(runs: Sequence[Run]) -> list[str]:
-    """The keys in which runs differ, names first, then in the config's order."""
-    keys = dict.fromkeys((*NAMES, *(key for run in runs for key in run.choices)))
-    return [key for key in keys if len({_value(run, key) for run in runs}) > 1]
-
-
-def _distinguishing(runs: Sequence[Run], varying: Sequence[str], first: Sequence[str]) -> list[str]:
-    """The fewest of the varying keys that tell as much as all of them; `first`, then names, are preferred."""
-    kept: list[str] = []
-    for key in dict.fromkeys((*first, *varying)):
-        if key in first or not follows(key, kept, runs):
-            kept.append(key)
-    for key in reversed(kept):
-        rest = [other for other in kept if other != key]
-        if key not in (*first, *NAMES) and follows(key, rest, runs):
-            kept = rest
-    return sorted(kept, key=list(varying).index)
-
-
-def _count(runs: Sequence[Run], keys: Sequence[str]) -> int:
-    """How many groups the keys make."""
-    return len({tuple(_value(run, key) for key in keys) for run in runs})
+def _choices(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    return [run.choices for run in runs]
 
 
 def _groups(runs: Sequence[Run], keys: Sequence[str]) -> list[Group]:
@@ -265,6 +232,4 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _value(run: Run, key: str) -> Hashable:
-    """A key that a config does not have is one that is null: it was added to the schema later, or another choice's."""
-    value = run.choices.get(key)
-    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, list | dict) else value
+    return value_of(run.choices, key)

@@ -50,7 +50,7 @@ def code_version() -> str:
     """Eight digits that change with the source of this package, but for what only looks at runs."""
     digest = hashlib.sha256()
     package = ROOT / "cifar"
-    looking = {path for part in ("commands", "compare", "sweeps") for path in package.glob(f"{part}/*.py")}
+    looking = {path for part in ("commands", "compare", "ledger", "sweeps") for path in package.glob(f"{part}/*.py")}
     for path in sorted({*package.rglob("*.py")} - looking):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:8]

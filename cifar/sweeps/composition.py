@@ -14,9 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
 from cifar import arguments, hints, studies
+from cifar.composition_errors import explain
 from cifar.config import PRIMARY, Config, from_hydra, vocabulary
 from cifar.errors import UserError
-from cifar.mistakes import explain
 from cifar.sweeps.launchers import Launcher
 from cifar.sweeps.plan import Problems
 

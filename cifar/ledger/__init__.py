@@ -1,0 +1,1 @@
+"""The ledger: runs found and told apart by their records, shown, checked, carried and done again."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from cifar import console, environment
+from cifar import console, environment, extras
 from cifar.backends import memory
 from cifar.config import Backend as Choice
 from cifar.config import Config, Keras
@@ -87,10 +87,8 @@ def load(choice: Choice) -> Backend:
                 while_importing.enter_context(console.native_messages_dropped())
             backend = _imported(choice)
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"backend={choice.label}: the package {error.name} is not installed; "
-            f"`pip install -e '.[jax]'` installs JAX, `pip install -e .` the others."
-        ) from None
+        package = str(error.name).partition(".")[0]
+        raise extras.missing(package, f"backend={choice.label}", *_EXTRAS[choice.label]) from None
     _loaded.add(needed)
     return backend
 
@@ -127,6 +125,11 @@ def _lean() -> Iterator[None]:
         for name in missing:
             del sys.modules[name]
 
+
+# By the label of the choice.
+_EXTRAS = {
+    "lightning": ("lightning",), "keras": ("keras",), "keras_jax": ("jax",), "keras_torch": ("keras", "lightning"),
+}  # fmt: skip
 
 _loaded: set[str] = set()  # the framework of this process, once there is one
 _CLASHING = {"torch": "tensorflow", "tensorflow": "torch"}  # which the caller may have imported

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from cifar import cores
+from cifar import cores, extras
 from cifar.errors import UserError
 from cifar.schema import Section
 from cifar.sweeps import clusters
@@ -202,7 +202,7 @@ def engine(package: str, chosen: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
-        raise UserError(f"{chosen}: the package {package} is not installed; `pip install -e '.[{package}]'`.") from None
+        raise extras.missing(package, chosen) from None
 
 
 def _gpus() -> list[str]:

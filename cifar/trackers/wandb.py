@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, ValidationError
 
-from cifar import console, environment, files
+from cifar import console, environment, extras, files
 from cifar.errors import UserError, nearest
 from cifar.schema import Neutral
 from cifar.trackers.choice import Run, Session, TrackerChoice
@@ -46,8 +46,12 @@ class Wandb(TrackerChoice):
     )
 
     def check(self) -> None:
-        """Raises UserError if the run is to be shown online and nobody is logged in, or W&B cannot read its
-        environment."""
+        """Raises UserError if the run is to be shown online and nobody is logged in, if W&B cannot read its
+        environment, or if `mode` asks for W&B and it is not installed."""
+        if not extras.is_installed("wandb"):
+            if self.mode != "auto":
+                raise extras.missing("wandb", f"tracker.mode={self.mode}")
+            return
         mode = _mode(self)
         _settings()
         if mode in _ONLINE and not _logged_in():
@@ -57,6 +61,9 @@ class Wandb(TrackerChoice):
             )
 
     def start(self, run: Run) -> Session:
+        if not extras.is_installed("wandb"):
+            log.info("W&B is not installed; the run goes without it (%s installs it).", extras.command("wandb"))
+            return Unseen()
         with console.optional("W&B"):
             return WandbSession(self, run)
         return Unseen()

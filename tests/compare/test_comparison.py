@@ -307,8 +307,8 @@ def test_any_number_of_a_result_or_column_can_be_compared(augmented):
 def test_a_metric_that_nobody_declared_is_not_judged(augmented):
     for path in augmented.iterdir():
         result = json.loads((path / "result.json").read_text())
-        (path / "result.json").write_text(json.dumps(result | {"test/nll": 0.5, "test/ece": 0.1}))
-    for metric in ("test/nll", "test/ece", "test/brier", "class_names", "test/confusion"):
+        (path / "result.json").write_text(json.dumps(result | {"test/nll": 0.5, "test/mce": 0.1}))
+    for metric in ("test/nll", "test/mce", "test/brier", "class_names", "test/confusion"):
         with pytest.raises(
             UserError, match=rf"--metric {metric}: there is no such metric.*Allowed: test/acc, .*val/loss"
         ):

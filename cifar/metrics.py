@@ -31,6 +31,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("test/acc", "fraction", "higher", share_of="test"),
+        Metric("test/top5_acc", "fraction", "higher", share_of="test"),
         Metric("test/acc_one_view", "fraction", "higher", share_of="test"),  # without test-time augmentation
         Metric("test/loss", "nats", "lower"),
         Metric("test/ece", "fraction", "lower"),  # expected calibration error

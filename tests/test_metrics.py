@@ -7,7 +7,8 @@ from cifar.runs.recorder import COLUMNS
 @pytest.mark.parametrize(
     ("name", "higher", "fraction"),
     [
-        ("test/acc", True, True), ("test/acc_one_view", True, True), ("val/acc", True, True), ("train/acc", True, True),
+        ("test/acc", True, True), ("test/top5_acc", True, True), ("test/acc_one_view", True, True),
+        ("val/acc", True, True), ("train/acc", True, True),
         ("test/loss", False, False), ("val/loss", False, False), ("test/ece", False, True),
         ("images_per_second", True, False), ("seconds", False, False), ("test_seconds", False, False),
         ("peak_memory_bytes", False, False), ("parameters", False, False), ("flops", False, False),

@@ -14,6 +14,7 @@ class Evaluation:
     """How a set of predictions compares with the truth."""
 
     acc: float
+    top5_acc: float  # share of the images whose class is among the five likeliest
     loss: float  # mean cross-entropy, nats, without label smoothing
     ece: float  # expected calibration error, |confidence - accuracy|
     per_class_accuracy: list[float | None]  # None: no image of that class
@@ -39,13 +40,15 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
     """Compare logits [N, classes] with labels int [N]."""
     log_probability = log_probabilities(logits)
+    true = log_probability[np.arange(len(labels)), labels]
     predicted = logits.argmax(1)
     classes = logits.shape[1]
     confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
     totals = confusion.sum(1)
     return Evaluation(
         acc=float((predicted == labels).mean()),
-        loss=float(-log_probability[np.arange(len(labels)), labels].mean()),
+        top5_acc=float(((log_probability > true[:, None]).sum(1) < 5).mean()),
+        loss=float(-true.mean()),
         ece=calibration_error(np.exp(log_probability.max(1)), predicted == labels),
         per_class_accuracy=[float(confusion[c, c] / totals[c]) if totals[c] else None for c in range(classes)],
         confusion=confusion.tolist(),

@@ -10,6 +10,7 @@ Result = TypedDict(
     "Result",
     {
         "test/acc": float,
+        "test/top5_acc": float,
         "test/loss": float,  # mean cross-entropy, nats
         "test/ece": float,  # expected calibration error
         "test/per_class_accuracy": list[float | None],  # None: no image of that class
@@ -49,6 +50,7 @@ def scores(evaluation: Evaluation) -> Result:
     """The part of a result that follows from the predictions for the test images."""
     return {
         "test/acc": evaluation.acc,
+        "test/top5_acc": evaluation.top5_acc,
         "test/loss": evaluation.loss,
         "test/ece": evaluation.ece,
         "test/per_class_accuracy": evaluation.per_class_accuracy,

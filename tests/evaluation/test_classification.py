@@ -71,3 +71,9 @@ def test_extreme_logits_stay_finite(dtype):
     assert result.loss == pytest.approx((0 + 2e4) / 2, rel=1e-3)
     assert result.ece == pytest.approx(0.5)
     np.testing.assert_allclose(probabilities(logits), [[1, 0, 0], [0, 1, 0]], atol=1e-12)
+
+
+def test_top5_accuracy_counts_images_whose_class_is_among_the_five_likeliest():
+    logits = np.tile(np.arange(10.0), (10, 1))  # the likeliest class is 9, then 8, …
+    assert evaluate(logits, np.arange(10)).top5_acc == 0.5
+    assert evaluate(logits[:, :5], np.arange(5).repeat(2)).top5_acc == 1, "of five classes, all are"

@@ -7,6 +7,7 @@ from pydantic import Field
 from cifar.optimizers.adamw import AdamW
 from cifar.optimizers.airbench_muon import AirbenchMuon
 from cifar.optimizers.muon import Muon
+from cifar.optimizers.rmsprop import RmsProp
 from cifar.optimizers.sgd import Sgd
 
-Optimizer = Annotated[Sgd | AdamW | Muon | AirbenchMuon, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | AdamW | Muon | AirbenchMuon | RmsProp, Field(discriminator="name")]

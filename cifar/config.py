@@ -211,15 +211,18 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _the_network_takes_smaller_images(self) -> "Config":
-        if self.aug.resize and isinstance(self.backend, Keras):
+        if not self.aug.resizing:
+            return self
+        steps = ", ".join(f"aug.{name}" for name in self.aug.resizing)
+        if isinstance(self.backend, Keras):
             raise ValueError(
-                "aug.resize: Keras builds a network for one size of image; use backend=lightning, or "
+                f"{steps}: Keras builds a network for one size of image; use backend=lightning, or "
                 "another aug (aug=alternating is aug=progressive_resize without it)"
             )
-        if self.aug.resize and not self.model.smaller_images:
+        if not self.model.smaller_images:
             others = [other for other in _choices("model") if other.smaller_images]
             raise ValueError(
-                f"aug.resize: model={self.model.name} is not known to take smaller images; use one of "
+                f"{steps}: model={self.model.name} is not known to take smaller images; use one of "
                 f"{_listed(others)}, or another aug"
             )
         return self
@@ -301,7 +304,8 @@ def advice(config: Config) -> list[str]:
     if config.data.mirrored_alike:
         return []
     said = f"data={config.data.name}: mirrored images are not of the same class"
-    flips = [f"{said}, but aug={config.aug.name} mirrors; '~aug.flip' leaves that out."] if config.aug.flip else []
+    aug = config.aug
+    flips = [f"{said}, but aug={aug.name} mirrors; '~aug.{step}' leaves that out." for step in aug.mirroring]
     tta = config.evaluation.tta
     return flips + ([f"{said}, but evaluation.tta={tta} tests on mirrored images."] if tta != "none" else [])
 

@@ -39,7 +39,7 @@ def convert(source: RunFolder, backend: Backend, data_root: Path | None = None) 
         raise UserError(f"{source.path} was trained with backend={backend.name} already.")
     before = _in_float32(with_images(config, result, data_root))
     # Smaller images are training's alone: what is carried over was made for whole ones.
-    after = before.model_copy(update={"backend": backend, "aug": before.aug.model_copy(update={"resize": None})})
+    after = before.model_copy(update={"backend": backend, "aug": before.aug.at_full_size()})
     after = from_yaml(to_yaml(after))  # refuses what that framework does not have
     target = RunFolder(source.path.with_name(f"{source.path.name}-in-{backend.label}"))
     if target.exists:

@@ -70,7 +70,7 @@ def test_networks_of_the_same_weights_give_the_same_logits(processes, pair, name
                 np.testing.assert_array_equal(back_b[name_], array, err_msg=name_)
 
 
-@pytest.mark.parametrize("aug", [aug for aug in AUGS if not composed(f"aug={aug}").aug.resize])
+@pytest.mark.parametrize("aug", [aug for aug in AUGS if not composed(f"aug={aug}").aug.resizing])
 def test_both_frameworks_are_given_the_same_batches(processes, pair, aug):
     configs = pair(f"aug={aug}", "batch_size=64", "data.train_size=256", "backend.workers=0")
     one, other = parity.of_each(processes, configs, tasks.drawn, 2)

@@ -53,6 +53,20 @@ class Augmentation(Section):
         """The names of its steps."""
         return [name for name, value in self if name != "name" and value is not None]
 
+    @property
+    def mirroring(self) -> list[str]:
+        """The names of the steps that mirror images."""
+        return [name for name, step in self if isinstance(step, Step) and step.mirrors]
+
+    @property
+    def resizing(self) -> list[str]:
+        """The names of the steps after which images are smaller."""
+        return [name for name, step in self if isinstance(step, Step) and step.changes_size]
+
+    def at_full_size(self) -> "Augmentation":
+        """Without the steps after which images are smaller."""
+        return self.model_copy(update=dict.fromkeys(self.resizing))
+
     @field_validator("*")
     @classmethod
     def _what_does_nothing_is_not_there(cls, step: Any) -> Any:

@@ -1,7 +1,7 @@
 """Mirror images left to right."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,8 @@ class Flip(Step):
 
     With `alternate`, only the first epoch is drawn; every later epoch turns each image, so that two epochs show both
     sides of each (arXiv:2404.00498)."""
+
+    mirrors: ClassVar[bool] = True
 
     probability: Fraction
     alternate: Annotated[bool, Neutral(False)] = Field(

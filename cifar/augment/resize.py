@@ -1,6 +1,6 @@
 """Train on small images first."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,8 @@ class Resize(Step):
     """The first epochs see smaller images, which cost less (progressive resizing; arXiv:2104.00298).
 
     Every new pixel is the mean of the area it covers, rounded."""
+
+    changes_size: ClassVar[bool] = True
 
     sizes: Annotated[list[Annotated[int, Field(ge=IMAGE_SIZE // 2, le=IMAGE_SIZE)]], Field(min_length=1)] = Field(
         description="pixels a side; each has an equal share of the epochs"

@@ -15,6 +15,8 @@ class Step(Section):
     """One thing that happens to a batch of images, uint8 [B, H, W, 3]. Its fields are its options."""
 
     on_gpu: ClassVar[bool] = True  # whether it has `apply_torch`
+    mirrors: ClassVar[bool] = False  # whether it turns left to right, which changes the class of a digit
+    changes_size: ClassVar[bool] = False  # whether images come out smaller
 
     @property
     def is_neutral(self) -> bool:

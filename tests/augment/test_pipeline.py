@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import yaml
+from choices import presets
 from contexts import MEAN_COLOUR, context
 
 from cifar.augment import Augmentation, Crop, Cutout, Flip, Pipeline
@@ -59,22 +61,20 @@ def test_mixing_comes_last():
     np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
 
 
+# Stronger than the presets, or without one.
 STEPS = {
-    "crop": CROP,
     "flip": {"probability": 1.0, "alternate": False},
-    "randaug": {"num_ops": 2, "magnitude": 9},
-    "trivialaug": {},
     "albumentations": [{"InvertImg": {"p": 1}}],
-    "cutout": {"size": 8},
     "resize": {"sizes": [16, 32]},
     "mixup": {"alpha": 1.0},
     "cutmix": {"alpha": 1.0},
 }
+PRESETS = [yaml.safe_load(text) for text in presets("aug").values()]
 
 
 @pytest.mark.parametrize("step", [name for name in Augmentation.model_fields if name != "name"])
 def test_every_step_of_the_vocabulary_does_something_by_its_own_draws(step):
-    arguments = STEPS[step]
+    arguments = STEPS.get(step) or next(preset[step] for preset in PRESETS if step in preset)
     images, _ = run(**{step: arguments})
     assert images.shape != IMAGES.shape or (images != IMAGES).any((1, 2, 3)).mean() > 0.5
     np.testing.assert_array_equal(images, run(**{step: arguments})[0])

@@ -18,6 +18,7 @@ from cifar.augment.mixing import Mixer
 from cifar.augment.mixup import Mixup
 from cifar.augment.randaug import RandAugment
 from cifar.augment.resize import Resize
+from cifar.augment.rotation import Rotation
 from cifar.augment.step import Step
 from cifar.augment.trivialaug import TrivialAugment
 from cifar.errors import explained
@@ -38,6 +39,7 @@ class Augmentation(Section):
     )
     crop: Annotated[Crop | None, Neutral(None)] = None
     flip: Annotated[Flip | None, Neutral(None)] = None
+    rotation: Annotated[Rotation | None, Neutral(None)] = None
     randaug: Annotated[RandAugment | None, Neutral(None)] = None
     trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
     albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(

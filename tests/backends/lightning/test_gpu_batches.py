@@ -90,7 +90,7 @@ def test_no_value_is_read_back(policy):
 @pytest.mark.parametrize("path", sorted((ROOT / "conf" / "aug").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_policy_with_a_step_that_needs_the_host_is_not_for_the_device(path):
     policy = Augmentation.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
-    host_only = policy.randaug or policy.trivialaug or policy.albumentations
+    host_only = policy.rotation or policy.randaug or policy.trivialaug or policy.albumentations
     assert Pipeline(policy, CLASSES, (0, 0, 0)).on_gpu == (not host_only)
 
 

@@ -84,6 +84,7 @@ def test_what_needs_a_missing_package_names_the_command_that_installs_it(without
     assert "Traceback" not in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_that_needs_a_missing_package_is_refused_before_its_first_job(without, tmp_path):
     done = without("keras")(ROOT / "train.py", "-m", *RUN, "tracker=none", "backend=lightning,keras")
     assert done.returncode == 2
@@ -100,11 +101,13 @@ def test_a_run_needs_nothing_but_its_framework(without, tmp_path):
     assert done.stdout.splitlines().count(notice) == 1
 
 
+@pytest.mark.slow
 def test_keras_on_jax_needs_no_tensorflow(without):
     done = without(*(PACKAGES - {"keras", "jax"}))(ROOT / "train.py", *RUN, "backend=keras", "backend.engine=jax")
     assert done.returncode == 0, done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_keras_on_tensorflow_needs_no_pytorch(without):
     done = without(*(PACKAGES - {"keras", "tensorflow"}))(ROOT / "train.py", *RUN, "backend=keras")
     assert done.returncode == 0, done.stderr + done.stdout

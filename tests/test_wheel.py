@@ -64,6 +64,11 @@ def test_the_package_brings_its_config_and_studies(installed, tmp_path):
     assert inside == {path.relative_to(ROOT / "conf") for path in _yaml_files(ROOT / "conf")}
 
 
+def test_a_missing_package_is_installed_by_the_name_of_the_distribution(installed, tmp_path):
+    shown = _run([installed, "-c", "from cifar.extras import command; print(command('keras'))"], tmp_path).stdout
+    assert shown == "pip install 'cifar-experiments[keras]'\n"
+
+
 def _yaml_files(folder: Path) -> list[Path]:
     return [
         Path(base) / name

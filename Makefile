@@ -10,7 +10,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ALL_INSTALLED := .venv/installed-all
 
-.PHONY: quickstart test bench lint format clean
+.PHONY: quickstart test bench docs lint format clean
 
 quickstart: $(INSTALLED)
 	@echo "==> Training a small network on scikit-learn's handwritten digits (no download)"
@@ -33,6 +33,10 @@ test: $(ALL_INSTALLED)
 
 bench: $(ALL_INSTALLED)
 	@$(BIN)/python benchmarks/suite.py
+
+docs: $(ALL_INSTALLED)
+	@echo "==> Documentation, into site/"
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet # their notices are for other projects
 
 lint: $(ALL_INSTALLED)
 	@echo "==> Lint"

@@ -8,14 +8,19 @@ from cifar.mistakes import reported
 COMMANDS = (train, augmentations, curves, parity, convert, compare)
 
 
-def main() -> None:
-    """Run the subcommand that the command line names."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of all subcommands."""
+    made = argparse.ArgumentParser(
         prog="cifar", description="Train on CIFAR from one config, compare runs, use what was trained."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    arguments = parser.parse_args()
+    return made
+
+
+def main() -> None:
+    """Run the subcommand that the command line names."""
+    arguments = parser().parse_args()
     with reported(getattr(arguments, "overrides", ())):
         arguments.run(arguments)

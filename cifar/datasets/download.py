@@ -21,6 +21,7 @@ TIMEOUT_S = 20  # without a byte
 TOO_SLOW = 500_000  # bytes/s: below this, after GRACE_S, the next source is tried
 GRACE_S = 10
 _CHUNK = 1 << 18
+_GIT_DIGITS = 40
 
 
 class DownloadError(Exception):
@@ -31,8 +32,9 @@ class _Slow(Exception):
     """A source that works, but at a speed the next one may beat."""
 
 
-def fetch(urls: Sequence[str], destination: Path, md5: str) -> None:
-    """Put the file with checksum `md5` at `destination`. Raises DownloadError, or OSError if it can't be written.
+def fetch(urls: Sequence[str], destination: Path, checksum: str) -> None:
+    """Put the file with that `checksum` (its MD5, or its id in git, of 40 digits) at `destination`.
+    Raises DownloadError, or OSError if it can't be written.
 
     A slow source is left for the next; if none is better, the slow ones are taken after all."""
     failures, slow = [], []
@@ -40,7 +42,7 @@ def fetch(urls: Sequence[str], destination: Path, md5: str) -> None:
     while attempts:
         url, may_give_up = attempts.pop(0)
         try:
-            return _fetch_one(url, destination, md5, may_give_up)
+            return _fetch_one(url, destination, checksum, may_give_up)
         except _Slow as error:
             log.warning("%s is slow (%s); trying another source.", url, error)
             slow.append(url)
@@ -53,7 +55,7 @@ def fetch(urls: Sequence[str], destination: Path, md5: str) -> None:
     raise DownloadError("\n".join(failures))
 
 
-def _fetch_one(url: str, destination: Path, md5: str, may_give_up: bool) -> None:
+def _fetch_one(url: str, destination: Path, checksum: str, may_give_up: bool) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     request = urllib.request.Request(url, headers={"User-Agent": "cifar-experiments"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
@@ -62,8 +64,10 @@ def _fetch_one(url: str, destination: Path, md5: str, may_give_up: bool) -> None
         try:
             with os.fdopen(handle, "wb") as file:
                 digest = _copy(response, file, destination.name, may_give_up)
-            if digest != md5:
-                raise DownloadError(f"what it sent is not the published file (md5 {digest}, expected {md5})")
+            if len(checksum) == _GIT_DIGITS:
+                digest = _git_id(temporary)
+            if digest != checksum:
+                raise DownloadError(f"what it sent is not the published file (checksum {digest}, expected {checksum})")
             with contextlib.suppress(OSError):  # some file systems have no permissions
                 temporary.chmod(0o644)
             temporary.replace(destination)
@@ -87,3 +91,9 @@ def _copy(response: http.client.HTTPResponse, file, name: str, may_give_up: bool
     if total and received < total:
         raise DownloadError(f"the connection broke after {received} of {total} bytes")
     return digest.hexdigest()
+
+
+def _git_id(file: Path) -> str:
+    """Of a file's content: what `git hash-object` prints."""
+    content = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

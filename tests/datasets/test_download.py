@@ -152,7 +152,7 @@ def test_when_every_source_fails_each_says_why_and_nothing_is_left(site, destina
     lines = assert_refused(urls, destination)
     reversed_md5 = hashlib.md5(CONTENT[::-1]).hexdigest()
     reasons = (
-        f"not the published file (md5 {reversed_md5}, expected {MD5})",
+        f"not the published file (checksum {reversed_md5}, expected {MD5})",
         "the connection broke after 400000 of 1000000 bytes",
         "Not Found",
         "refused",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["fraction", "nats", "seconds", "images/s", "bytes", "count", "rate"]
+Unit = Literal["fraction", "nats", "score", "seconds", "images/s", "bytes", "count", "rate"]
 Direction = Literal["higher", "lower"]
 Split = Literal["train", "validation", "test"]
 
@@ -53,3 +53,34 @@ METRICS = {
     )
 }
 JUDGED = tuple(name for name, metric in METRICS.items() if metric.better)
+
+# What `cifar evaluate` measures, by the last part of its name: SET/nll, ood/SET/msp/auroc. A score has no unit.
+_EVALUATED: dict[str, tuple[Unit, Direction | None]] = {
+    "acc": ("fraction", "higher"),
+    "top5_acc": ("fraction", "higher"),
+    "nll": ("nats", "lower"),
+    "brier": ("score", "lower"),
+    "ece": ("fraction", "lower"),
+    "adaptive_ece": ("fraction", "lower"),
+    "aurc": ("score", "lower"),
+    "excess_aurc": ("score", "lower"),
+    "temperature": ("score", None),
+    "mce": ("fraction", "lower"),  # mean corruption error, relative to a baseline
+    "auroc": ("fraction", "higher"),
+    "aupr_in": ("fraction", "higher"),
+    "aupr_out": ("fraction", "higher"),
+    "fpr95": ("fraction", "lower"),
+    "acc_with_duplicates": ("fraction", "higher"),
+    "acc_of_duplicates": ("fraction", "higher"),
+    "cross_entropy": ("nats", "lower"),
+    "least_cross_entropy": ("nats", None),
+    "people_acc": ("fraction", None),
+}
+
+
+def evaluated(name: str) -> Metric | None:
+    """The declaration of a figure of an evaluation, `SET/FIGURE`; None if there is none of that name. `calibrated_`
+    before a figure: after temperature scaling."""
+    group, _, figure = name.rpartition("/")
+    declared = _EVALUATED.get(figure.removeprefix("calibrated_"))
+    return Metric(name, *declared) if group and declared else None

@@ -12,6 +12,8 @@ The report is plain data (what JSON has). Its keys:
         ci, p, pairs, paired, verdict, seeds_needed, used and baseline_used (runs of each side that are in it), left_out
         (runs of both sides that are not), own (settings that are not the same on both sides), differing (what else the
         two differ in)
+    evaluations: one entry per figure that `cifar evaluate` measured: metric, unit, higher_is_better, groups (seeds,
+        mean, sd, ci, difference, as above; in the order of `groups`)
     runs: name, path, group, seed, state, value (None: not finished), so_far, seconds, best_epoch, reason, metrics
     mcnemar, warnings, left_out, methods, origin (hardware, code, …), created"""
 
@@ -31,7 +33,7 @@ from cifar.compare.gather import Run, gather
 from cifar.compare.groups import Group, Grouping
 from cifar.compare.metric import DEFAULT, is_number
 from cifar.compare.pools import Place, Pool
-from cifar.metrics import METRICS, Metric
+from cifar.metrics import METRICS, Metric, evaluated
 from cifar.runs.recorder import COLUMNS
 from cifar.runs.variation import short, text
 
@@ -70,6 +72,7 @@ def report(
         "varying": list(map(short, grouping.keys)),
         "pooled": list(map(short, grouping.pooled)),
         "groups": _groups(grouping, measure, values, against, found),
+        "evaluations": [_evaluation(figure, grouping, against) for figure in _evaluated(runs)],
         "runs": [_run(run, i, measure, curves) for i, group in enumerate(grouping.groups) for run in group.runs],
         "mcnemar": mcnemar,
         "warnings": [
@@ -124,6 +127,26 @@ def _groups(
         )
         first += len(group.runs)
     return found
+
+
+def _evaluated(runs: Sequence[Run]) -> list[Metric]:
+    """The figures that were measured of any run, and by which runs are judged."""
+    names = sorted({name for run in runs for name in run.evaluated})
+    return [figure for name in names if (figure := evaluated(name)) and figure.better]
+
+
+def _evaluation(metric: Metric, grouping: Grouping, against: Sequence[int | None]) -> dict[str, Any]:
+    """One figure in all groups, tested as the compared metric is."""
+    values = [_values(group, grouping, metric) for group in grouping.groups]
+    resolutions = [measured.resolution(metric, group.runs) for group in grouping.groups]
+    found = contrasts(values, against, grouping.of_choice, resolutions, metric.higher_is_better)
+    rows = []
+    for i, (group, pool, base, contrast) in enumerate(zip(grouping.groups, values, against, found, strict=True)):
+        figures = _figures(group.runs, pool, metric)
+        difference = None if contrast is None or base is None else _difference(contrast, grouping, i, base)
+        rows.append({**{key: figures[key] for key in ("seeds", "mean", "sd", "ci")}, "difference": difference})
+    unit = "fraction" if metric.is_fraction else "plain"
+    return {"metric": metric.name, "unit": unit, "higher_is_better": metric.higher_is_better, "groups": rows}
 
 
 def _choice(run: Run, key: str) -> str:

@@ -40,6 +40,7 @@ class Run:
     manifest: dict[str, Any]
     result: dict[str, Any]  # empty: not finished
     tested: str = ""  # in which other way than at the end of the training
+    evaluated: dict[str, float] = field(default_factory=dict)  # SET/FIGURE: what `cifar evaluate` measured
 
     @property
     def name(self) -> str:
@@ -155,7 +156,7 @@ def gather(roots: Iterable[Path]) -> Gathered:
         for path in _run_folders(root, seen, gathered.left_out):
             try:
                 run = _read(path)
-                gathered.runs += [run, *_tested_otherwise(run, gathered.left_out)]
+                gathered.runs += _with_evaluations(run, gathered.left_out)
             except _UnusableError as reason:
                 gathered.left_out.append((path, str(reason)))
                 gathered.conversions += isinstance(reason, _ConvertedError)
@@ -206,15 +207,46 @@ def _read(path: Path) -> Run:
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, in_new_keys(result))
 
 
-def _tested_otherwise(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Run]:
-    """A finished run's network as it was tested later, in other ways than its config says."""
-    for path in sorted((run.path / "evaluations").glob("[!.]*.json")) if run.finished else []:
-        result = _json(path)
-        if not result or not isinstance(views := result.get("evaluation"), dict):
-            left_out.append((path, "is damaged"))
-            continue
-        choices = run.choices | {f"evaluation.{key}": value for key, value in views.items()}
-        yield dataclasses.replace(run, choices=choices, result=in_new_keys(result), tested=path.stem)
+def _with_evaluations(run: Run, left_out: list[tuple[Path, str]]) -> Iterator[Run]:
+    """The run with what was measured of it later, then a finished run's network as it was tested in other ways than at
+    the end of the training."""
+    records = {path.stem: _record(path, left_out) for path in _records(run)}
+    own = run.result.get("evaluation") or _views(run)
+    figures: dict[str, dict[str, float]] = {}
+    for record in records.values():
+        of = figures.setdefault(_key(record.get("evaluation")), {})
+        of.update({f"{record['on']}/{name}": value for name, value in record.get("figures", {}).items()})
+    yield dataclasses.replace(run, evaluated=figures.get(_key(own), {}))
+    for name, record in records.items():
+        views = record.get("evaluation")
+        if record.get("on", "test") == "test" and views and views != own:
+            choices = run.choices | {f"evaluation.{key}": value for key, value in views.items()}
+            yield dataclasses.replace(
+                run, choices=choices, result=in_new_keys(record), tested=name, evaluated=figures.get(_key(views), {})
+            )
+
+
+def _records(run: Run) -> list[Path]:
+    return sorted((run.path / "evaluations").glob("[!.]*.json")) if run.finished else []
+
+
+def _record(path: Path, left_out: list[tuple[Path, str]]) -> dict[str, Any]:
+    """What an evaluation wrote; nothing if it is damaged."""
+    record = _json(path)
+    if not record or not isinstance(record.get("evaluation"), dict):
+        left_out.append((path, "is damaged"))
+        return {}
+    return record
+
+
+def _views(run: Run) -> dict[str, Any]:
+    """How the test images were shown, where an earlier version of the program did not record it."""
+    tta = run.choices.get("evaluation.tta", "none")
+    return {"tta": tta, "tta_share": 1.0 if tta == "none" else run.choices.get("evaluation.tta_share", 1.0)}
+
+
+def _key(views: Any) -> str:
+    return json.dumps(views, sort_keys=True)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from cifar.compare.gather import Run
 from cifar.errors import UserError, nearest
-from cifar.metrics import JUDGED, METRICS, Metric
+from cifar.metrics import JUDGED, METRICS, Metric, evaluated
 from cifar.runs.recorder import best_epoch
 from cifar.runs.result import RENAMED
 
@@ -17,11 +17,11 @@ def chosen(name: str, runs: Sequence[Run]) -> Metric:
     """The metric `name`. Raises UserError if runs cannot be judged by it, or no finished run has it."""
     if new := RENAMED.get(name):
         raise UserError(f"--metric {name}: {name} is now {new}: --metric {new}.")
-    if name not in METRICS:
+    metric = METRICS.get(name) or _evaluated(name, runs)
+    if metric is None:
         raise UserError(
             f"--metric {name}: there is no such metric.{nearest(name, JUDGED)} Allowed: {', '.join(JUDGED)}."
         )
-    metric = METRICS[name]
     if metric.better is None:
         raise UserError(
             f"--metric {name}: neither higher nor lower is better, so runs cannot be judged by it. "
@@ -73,8 +73,13 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _evaluated(name: str, runs: Sequence[Run]) -> Metric | None:
+    return evaluated(name) if any(name in run.evaluated for run in runs) else None
+
+
 def _recorded(name: str, run: Run) -> Any:
-    if name in run.result:
-        return run.result[name]
+    for recorded in (run.result, run.evaluated):
+        if name in recorded:
+            return recorded[name]
     row = next((row for row in run.rows if row["epoch"] == run.result.get("best_epoch")), {})
     return row.get(name)

@@ -32,6 +32,13 @@ def console(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def evaluations(report: Report, prefix: str = "") -> str:
+    """What `cifar evaluate` measured of each group, and how it differs from the baseline; of the figures whose names
+    begin with `prefix`."""
+    table = _evaluations(report, prefix)
+    return f"{table.title}\n\n{_aligned(table)}\n" if table.rows else ""
+
+
 def markdown(report: Report) -> str:
     """The same for a README or an issue."""
     parts = [f"### {table.title}\n\n{_piped(table)}" for table in _tables(report)]
@@ -104,7 +111,8 @@ def _csv_row(report: Report, group: dict[str, Any]) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ content
 def _tables(report: Report) -> list[Table]:
     compared = any(group["difference"] for group in report["groups"])
-    return [_results(report), *([_differences(report)] if compared else [])]
+    found = [_results(report), *([_differences(report)] if compared else [])]
+    return [*found, *([_evaluations(report)] if report["evaluations"] else [])]
 
 
 def _results(report: Report) -> Table:
@@ -147,6 +155,32 @@ def _differences(report: Report) -> Table:
         rows.append((group["label"], _choices(group), figures))
     headers = ["mean", "baseline", "diff.", "95% interval", "p", "pairs", "verdict", "needed"]
     return Table(f"Difference to {report['baseline_choice']}", _choice_headers(report), headers, rows)
+
+
+def _evaluations(report: Report, prefix: str = "") -> Table:
+    """A row for each figure and group. Fractions are in percent."""
+    rows = []
+    for figure in report["evaluations"]:
+        if not figure["metric"].startswith(prefix):
+            continue
+        number = _number(*((100.0, 2) if figure["unit"] == "fraction" else (1.0, 4)))
+        name = figure["metric"] + (" %" if figure["unit"] == "fraction" else "")
+        for group, entry in zip(report["groups"], figure["groups"], strict=True):
+            if entry["mean"] is None:
+                continue
+            difference = entry["difference"] or {}
+            gap = difference.get("mean")
+            figures = [
+                str(entry["seeds"]),
+                number(entry["mean"]) + ("" if entry["sd"] is None else f" ± {number(entry['sd'])}"),
+                _interval(entry["ci"], number),
+                "-" if gap is None else number(gap, "+"),
+                _p(difference.get("p")),
+                difference.get("verdict", "-"),
+            ]
+            rows.append((f"{name}, {group['label']}", [name, group["label"]], figures))
+    headers = ["seeds", "mean", "95% interval", "diff.", "p", "verdict"]
+    return Table("Evaluations", ["figure", "group"], headers, rows)
 
 
 def _compared(difference: dict[str, Any], number: Callable[..., str]) -> list[str]:
@@ -217,6 +251,10 @@ def _notation(report: Report) -> Callable[..., str]:
         means = [abs(group["mean"]) for group in report["groups"] if group["mean"]]
         scale, decimals = 1.0, min(8, max(0, 3 - math.floor(math.log10(max(means, default=1)))))
 
+    return _number(scale, decimals)
+
+
+def _number(scale: float, decimals: int) -> Callable[..., str]:
     def number(value: float, sign: str = "") -> str:
         rounded = round(value * scale, decimals) + 0.0  # no -0.00
         return f"{rounded:{sign},.{decimals}f}"

@@ -34,6 +34,7 @@ showCurves(byId("curves"));
 showTime(byId("time"));
 showConfusion(byId("confusion"));
 showClasses(byId("classes"));
+showEvaluations(byId("evaluations"));
 showConfigs(byId("configs"));
 showMethods(byId("methods"));
 addEventListener("scroll", hideTip, { passive: true });

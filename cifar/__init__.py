@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cifar.errors import UserError
-    from cifar.trained import Prediction, Trained, load
+    from cifar.loading import load
+    from cifar.trained import Prediction, Trained
 
 __version__ = "0.1.0"
 __all__ = ["Prediction", "Trained", "UserError", "__version__", "load"]
@@ -20,7 +21,7 @@ _MODULES = {
     "Prediction": "cifar.trained",
     "Trained": "cifar.trained",
     "UserError": "cifar.errors",
-    "load": "cifar.trained",
+    "load": "cifar.loading",
 }
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 
-from cifar.commands import augmentations, compare, convert, curves, parity, train
+from cifar.commands import augmentations, compare, convert, curves, ensemble, evaluate, parity, train
 from cifar.mistakes import reported
 
-COMMANDS = (train, augmentations, curves, parity, convert, compare)
+COMMANDS = (train, augmentations, curves, parity, convert, compare, evaluate, ensemble)
 
 
 def parser() -> argparse.ArgumentParser:

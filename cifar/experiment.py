@@ -148,30 +148,24 @@ def _check_continuity(task: Task) -> None:
 
 def _tested_anew(backend: Backend, task: Task) -> Result:
     """Test the finished run's network in another way; the run's own result stays."""
-    folder = task.folder
+    folder, views = task.folder, task.config.evaluation
     trained = folder.own_result
     assert trained is not None
     with console.logged_to(folder.log), _stopped_by_signals():
         try:
             with files.room_for(folder.path):
                 folder.set_status("running")
-                _record_reading(task)
+                folder.record_reading({"on": "test", **views.views, **manifest.describe(), "plan": task.plan.recorded})
                 measured, logits = _test(backend, task)
                 kept = {name: value for name, value in trained.items() if not name.startswith("test")}
                 result = cast(Result, kept | measured)
-                folder.add_evaluation(result, logits, np.asarray(task.splits.test.labels))
+                folder.add_evaluation(views.label, result, logits, np.asarray(task.splits.test.labels))
+                folder.set_status("done")
         except BaseException as error:
             _record_failure(error, folder, Unseen())
             raise
         log.info("\n%s", summary(folder, result))
         return result
-
-
-def _record_reading(task: Task) -> None:
-    """Every use of the test set is on record, before it happens."""
-    recorded = task.folder.read_json("manifest.json") or {}
-    reading = {**task.config.evaluation.views, **manifest.describe(), "plan": task.plan.recorded}
-    task.folder.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), reading]})
 
 
 def _trained(backend: Backend, task: Task) -> Result:

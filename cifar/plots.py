@@ -177,11 +177,77 @@ def mistakes(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, names: 
     _save(figure, path, around_text=True)
 
 
-def _subplots(rows: int, columns: int, inches: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+def evaluation(record: Mapping[str, Any], place: Path) -> None:
+    """The pictures of what `cifar evaluate` found, into the folder `place`: those for which there is something."""
+    on, details = record["on"], record["details"]
+    if "reliability" in details:
+        reliability(details["reliability"], details["calibrated_reliability"], on, place / f"{on}-reliability.png")
+        risk_coverage(details["risk_coverage"], record["figures"]["aurc"], on, place / f"{on}-risk-coverage.png")
+    if "per_corruption" in details:
+        corruptions(details["per_corruption"], place / f"{on}.png")
+
+
+@_plain
+def reliability(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], on: str, path: Path) -> None:
+    """Accuracy by confidence, before and after temperature scaling, above how many images each bin holds. Bins: {low,
+    high, images, confidence, acc}."""
+    figure, axes = _subplots(2, 2, (9, 5.6), heights=(3, 1))
+    for column, (bins, title) in enumerate(((before, "As trained"), (after, "After temperature scaling"))):
+        top, bottom = axes[:, column]
+        middles = [(part["low"] + part["high"]) / 2 for part in bins]
+        width = bins[0]["high"] - bins[0]["low"]
+        top.bar(middles, [part["acc"] for part in bins], width * 0.94, color=TRAIN)
+        gaps = [part["confidence"] - part["acc"] for part in bins]
+        top.bar(middles, gaps, width * 0.94, [part["acc"] for part in bins], color=VALIDATION, alpha=0.45)
+        top.plot([0, 1], [0, 1], color="0.3", linestyle="--", linewidth=1)
+        bottom.bar(middles, [part["images"] for part in bins], width * 0.94, color="0.6")
+        top.set(title=title, xlim=(0, 1), ylim=(0, 1), ylabel="accuracy" if column == 0 else "")
+        bottom.set(xlim=(0, 1), xlabel="confidence", ylabel="images" if column == 0 else "")
+        for axis in (top, bottom):
+            axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axis.grid(alpha=0.3)
+        top.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.suptitle(f"Reliability on {on}: accuracy (blue), and what confidence promises beside it (red)", fontsize=10)
+    _save(figure, path)
+
+
+@_plain
+def risk_coverage(points: Sequence[Sequence[float]], area: float, on: str, path: Path) -> None:
+    """The error rate on the share of the images of which the network is surest. `points`: (coverage, risk)."""
+    figure, axes = _subplots(1, 1, (5.2, 4))
+    coverage, risk = zip(*points, strict=True)
+    axes[0, 0].plot(coverage, risk, color=TRAIN)
+    axes[0, 0].fill_between(coverage, risk, color=TRAIN, alpha=0.15, linewidth=0)
+    axes[0, 0].set(xlabel="coverage", ylabel="error rate", title=f"Risk and coverage on {on} (area {area:.4f})")
+    axes[0, 0].set(xlim=(0, 1), ylim=(0, None))
+    for axis in (axes[0, 0].xaxis, axes[0, 0].yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes[0, 0].grid(alpha=0.3)
+    _save(figure, path)
+
+
+@_plain
+def corruptions(accuracies: Mapping[str, Sequence[float]], path: Path) -> None:
+    """A bar for each corruption, the mean over its severities, which are ticks in it."""
+    figure, axes = _subplots(1, 1, (7, 0.9 + 0.32 * len(accuracies)))
+    axis = axes[0, 0]
+    for row, values in enumerate(accuracies.values()):
+        axis.barh(row, sum(values) / len(values), color=TRAIN, height=0.72)
+        axis.plot(values, [row] * len(values), "|", color="0.15", markersize=9)
+    axis.set_yticks(range(len(accuracies)), [name.replace("_", " ") for name in accuracies])
+    axis.set(xlim=(0, 1), ylim=(len(accuracies) - 0.4, -0.6), xlabel="accuracy (bar: mean; ticks: severity 1 to 5)")
+    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.grid(axis="x", alpha=0.3)
+    _save(figure, path)
+
+
+def _subplots(
+    rows: int, columns: int, inches: tuple[float, float], heights: Sequence[float] | None = None
+) -> tuple[Figure, np.ndarray]:
     """A figure of its own canvas, and its axes [rows, columns]: pyplot would ask for a backend, and keep it."""
     figure = Figure(figsize=inches, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "top5_acc": found.top5_acc,
         "nll": found.loss,
         "brier": float(((probability**2).sum(1) - 2 * true + 1).mean()),
-        "calibration_error": found.ece,
-        "adaptive_calibration_error": adaptive_calibration_error(confidence, correct),
+        "ece": found.ece,
+        "adaptive_ece": adaptive_calibration_error(confidence, correct),
         "aurc": aurc(risks),
         "excess_aurc": excess_aurc(risks),
     }

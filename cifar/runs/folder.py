@@ -183,12 +183,31 @@ class RunFolder:
         """The object in a JSON file of the folder; None if there is no such file, or it is damaged."""
         return files.read_json(self.path / name)
 
-    def add_evaluation(self, result: Result, logits: np.ndarray, labels: np.ndarray) -> None:
-        """Keep what testing the trained network in another way gave, beside the run's own result."""
-        assert self._evaluation is not None
-        self.write_predictions(logits, labels, f"evaluations/{self._evaluation.label}.npz")
-        self.write_json(f"evaluations/{self._evaluation.label}.json", result)
-        self.set_status("done")
+    def record_reading(self, reading: Mapping[str, Any]) -> None:
+        """Put a use of the test set after the training on record, before it happens."""
+        recorded = self.read_json("manifest.json") or {}
+        self.write_json("manifest.json", {**recorded, "evaluations": [*recorded.get("evaluations", []), dict(reading)]})
+
+    @property
+    def converted(self) -> bool:
+        """Whether its network was trained in another run."""
+        return "converted_from" in (self.read_json("manifest.json") or {})
+
+    @property
+    def test_readings(self) -> int:
+        """How often the test set was used: at the end of the training, and by evaluations since."""
+        recorded = self.read_json("manifest.json") or {}
+        return int(self.own_result is not None) + len(recorded.get("evaluations", []))
+
+    def add_evaluation(
+        self, name: str, record: Mapping[str, Any], logits: np.ndarray | None = None, labels: np.ndarray | None = None
+    ) -> None:
+        """Keep what was measured of the trained network later on, beside the run's own result: `evaluations/NAME.json`,
+        and the logits [N, classes] and labels [N] that it is of."""
+        (self.path / "evaluations").mkdir(exist_ok=True)
+        if logits is not None and labels is not None:
+            self.write_predictions(logits, labels, f"evaluations/{name}.npz")
+        self.write_json(f"evaluations/{name}.json", record)
 
     def write_predictions(self, logits: np.ndarray, labels: np.ndarray, name: str = "predictions.npz") -> None:
         """Keep the logits [N, classes] of the test images and their labels [N]."""

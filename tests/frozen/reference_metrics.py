@@ -27,8 +27,8 @@ def measured() -> dict[str, float]:
     of = {
         "nll": CategoricalNLL(),
         "brier": BrierScore(num_classes=10),
-        "calibration_error": MulticlassCalibrationError(num_classes=10, n_bins=15, norm="l1"),
-        "adaptive_calibration_error": AdaptiveCalibrationError("multiclass", 15, norm="l1", num_classes=10),
+        "ece": MulticlassCalibrationError(num_classes=10, n_bins=15, norm="l1"),
+        "adaptive_ece": AdaptiveCalibrationError("multiclass", 15, norm="l1", num_classes=10),
         "aurc": AURC(),
     }  # fmt: skip
     found = {name: float(metric(logits.softmax(1), labels)) for name, metric in of.items()}

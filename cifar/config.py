@@ -67,10 +67,17 @@ class Lightning(Section):
 
     name: Literal["lightning"]
     device: Device
-    devices: Annotated[PositiveInt, Neutral(1)] = Field(description="processes of data-parallel training")
-    workers: Workers = Field(description="processes that prepare batches, unless the GPU does")
-    compile: Annotated[bool, Neutral(False)] = Field(description="torch.compile the network")
-    profile: Annotated[bool, HOUSEKEEPING] = Field(description="find out where the time goes")
+    """Hardware to train on. `auto`: a GPU if there is one, else the CPU."""
+    devices: Annotated[PositiveInt, Neutral(1)]
+    """Number of devices for data-parallel training, one process each. The batch is divided among them."""
+    workers: Workers
+    """Processes that prepare batches; 0: the training process. `auto`: 0 on the CPU, whose cores they would take, up to
+    8 with a GPU. Not used if the GPU augments."""
+    compile: Annotated[bool, Neutral(False)]
+    """Compile the network with `torch.compile`: training starts later and steps may be faster."""
+    profile: Annotated[bool, HOUSEKEEPING]
+    """Measure where the time goes and write it to `profile/` in the run folder. A finished run is profiled with
+    `on_existing=rerun`."""
 
     @property
     def label(self) -> str:
@@ -82,12 +89,17 @@ class Keras(Section):
 
     name: Literal["keras"]
     engine: Literal["tensorflow", "jax", "torch"]
+    """Framework that computes for Keras. `torch` supports `model=cnn` only."""
     device: Device
-    workers: Workers = Field(description="threads that prepare batches")
-    compile: Annotated[Literal["auto"] | bool, Neutral("auto")] = Field(
-        description="compile the training step: XLA, or torch.compile"
-    )
-    profile: Annotated[bool, HOUSEKEEPING] = Field(description="find out where the time goes")
+    """Hardware to train on. `auto`: a GPU if the engine finds one, else the CPU."""
+    workers: Workers
+    """Threads that prepare batches; 0: the main thread. `auto`: 1 on the CPU, up to 8 with a GPU."""
+    compile: Annotated[Literal["auto"] | bool, Neutral("auto")]
+    """Compile the training step, with XLA (TensorFlow, JAX) or `torch.compile`. `auto`: JAX always, TensorFlow on a
+    GPU."""
+    profile: Annotated[bool, HOUSEKEEPING]
+    """Measure where the time goes and write it to `profile/` in the run folder. A finished run is profiled with
+    `on_existing=rerun`."""
 
     @property
     def label(self) -> str:
@@ -100,13 +112,15 @@ Backend = Annotated[Lightning | Keras, Field(discriminator="name")]
 class Evaluation(Section):
     """When the network is validated, and how it is tested."""
 
-    validate_every: Annotated[PositiveInt, Neutral(1)] = Field(description="epochs from one validation to the next")
-    tta: Annotated[Literal["none", "flip", "flip_shift"], TESTING] = Field(
-        description="views of each test image that are averaged"
-    )
-    tta_share: Annotated[float, Field(gt=0, le=1), TESTING] = Field(
-        description="share of the images, the least sure ones, that are shown in more than one view"
-    )
+    validate_every: Annotated[PositiveInt, Neutral(1)]
+    """Epochs from one validation to the next. The last epoch is always validated. Validation accuracy selects the
+    checkpoint that is tested."""
+    tta: Annotated[Literal["none", "flip", "flip_shift"], TESTING]
+    """Test-time augmentation: the views of each test image whose logits are averaged. `none`: 1 view, the image itself;
+    `flip`: 2, with its mirror image; `flip_shift`: 6, also shifted by one pixel. A finished run is tested again with a
+    new value, not trained again."""
+    tta_share: Annotated[float, Field(gt=0, le=1), TESTING]
+    """Fraction of the test images that get several views: those the network is least sure of. Needs a `tta`."""
 
     @property
     def views(self) -> dict[str, Any]:
@@ -123,40 +137,61 @@ class Evaluation(Section):
 class Sweep(Section):
     """How the jobs of a sweep are dealt with; of no meaning to a single run."""
 
-    retry_failed: Annotated[bool, Neutral(True)] = Field(description="whether a job that failed earlier is tried again")
-    fail_fast: Annotated[bool, Neutral(False)] = Field(description="whether the first failure stops the sweep")
-    time_limit: Annotated[PositiveFloat | None, Neutral(None)] = Field(
-        description="seconds after which a job is stopped and counts as failed"
-    )
+    retry_failed: Annotated[bool, Neutral(True)]
+    """Whether jobs that failed earlier are tried again."""
+    fail_fast: Annotated[bool, Neutral(False)]
+    """Whether the first failure stops the sweep."""
+    time_limit: Annotated[PositiveFloat | None, Neutral(None)]
+    """Seconds after which a job is stopped and counts as failed. `null`: no limit."""
 
 
 class Config(Section):
     """One run, complete."""
 
     model: Model
+    """The network. Each brings its own recipe: optimizer, schedule and more."""
     aug: Augmentation
+    """The augmentation policy: what happens to each training image before the network sees it."""
     optimizer: Optimizer
+    """The update rule, with the same meaning in both frameworks."""
     schedule: Schedule
+    """The learning rate over the training. Every schedule starts with a linear warm-up."""
     backend: Backend
+    """The framework that trains, and how it uses the hardware."""
     data: Data
+    """The images, and how they are split into training, validation and test images."""
     tracker: Annotated[Tracker, HOUSEKEEPING]
+    """Where runs are shown besides the run folder."""
     seed: Seed
+    """Seed of initial weights, order of the images, augmentation and dropout."""
     epochs: Annotated[int, Field(gt=0, le=100_000)]
-    batch_size: PositiveInt = Field(description="images a step, over all devices together")
+    """Passes over the training images."""
+    batch_size: PositiveInt
+    """Images per step, over all devices together."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"]
+    """Number format of the network's arithmetic. `auto`: bf16 where the hardware is fast in it, else fp32. The run says
+    which it chose. fp16 needs `backend=lightning`; fp64 is for proofs."""
     label_smoothing: Annotated[BelowOne, Neutral(0.0)]
-    clip_norm: Annotated[PositiveFloat | None, Neutral(None)] = Field(
-        description="largest L2 norm of the whole gradient"
-    )
-    ema_decay: Annotated[InsideOne | None, Neutral(None)] = Field(description="of the averaged weights, per step")
-    freeze: Annotated[dict[str, Fraction], Neutral({})] = Field(
-        description="of the epochs, for which a part of the network is trained"
-    )
+    """Fraction of each training target that is spread evenly over all classes."""
+    clip_norm: Annotated[PositiveFloat | None, Neutral(None)]
+    """Largest L2 norm of the whole gradient; a larger gradient is scaled down to it. `null`: no clipping."""
+    ema_decay: Annotated[InsideOne | None, Neutral(None)]
+    """Decay per step of an exponential moving average of the weights, which is evaluated in their place. Step n decays
+    by min(ema_decay, (1 + n) / (10 + n)). `null`: no averaging."""
+    freeze: Annotated[dict[str, Fraction], Neutral({})]
+    """Fraction of the epochs for which a part of the network is trained, by the part's name: `{layer1: 0.5}` freezes
+    `layer1` after half of the epochs. Its normalization statistics keep being updated."""
     evaluation: Evaluation
+    """When the network is validated, and how it is tested."""
     study: Annotated[FileName, HOUSEKEEPING]
+    """Name of the study that the run belongs to: its folder is in `runs_dir/study`."""
     runs_dir: Annotated[str, Field(min_length=1), HOUSEKEEPING]
+    """Folder for all studies."""
     on_existing: Annotated[Literal["resume", "skip", "rerun", "fail"], HOUSEKEEPING]
+    """What happens if this config was run before. `resume`: an interrupted run continues, a finished run is shown;
+    `skip`: leave it alone; `rerun`: start over; `fail`: stop with an error."""
     sweep: Annotated[Sweep, HOUSEKEEPING]
+    """How a sweep treats its jobs. A single run ignores it."""
 
     @field_validator("freeze", mode="before")
     @classmethod

@@ -12,25 +12,32 @@ class Cosine(Choice):
     """Half a cosine from the highest learning rate down to final_ratio of it."""
 
     name: Literal["cosine"]
-    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)]
+    """Fraction of all steps in which the learning rate rises linearly to its highest value."""
     final_ratio: Fraction
+    """Last learning rate, as a fraction of the highest."""
 
 
 class Linear(Choice):
     """A straight line from the highest learning rate down to final_ratio of it."""
 
     name: Literal["linear"]
-    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)]
+    """Fraction of all steps in which the learning rate rises linearly to its highest value."""
     final_ratio: Fraction
+    """Last learning rate, as a fraction of the highest."""
 
 
 class Step(Choice):
     """Multiplied by `gamma` at each milestone."""
 
     name: Literal["step"]
-    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
-    milestones: Annotated[list[InsideOne], Field(min_length=1)] = Field(description="fractions of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)]
+    """Fraction of all steps in which the learning rate rises linearly to its highest value."""
+    milestones: Annotated[list[InsideOne], Field(min_length=1)]
+    """Where the learning rate is multiplied by `gamma`, as fractions of all steps."""
     gamma: InsideOne
+    """Factor of the learning rate at each milestone."""
 
     @field_validator("milestones")
     @classmethod
@@ -42,7 +49,8 @@ class Constant(Choice):
     """The same learning rate after the warm-up."""
 
     name: Literal["constant"]
-    warmup_fraction: Annotated[BelowOne, Neutral(0.0)] = Field(description="of all steps")
+    warmup_fraction: Annotated[BelowOne, Neutral(0.0)]
+    """Fraction of all steps in which the learning rate rises linearly to its highest value."""
 
 
 Schedule = Annotated[Cosine | Linear | Step | Constant, Field(discriminator="name")]

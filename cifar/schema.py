@@ -50,7 +50,10 @@ LABEL = Aside(choice=True)  # what something is called; what it is, other fields
 class Section(BaseModel):
     """A part of the config: frozen, no unknown keys, no silent conversions, no NaN."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # The string below a field is its meaning: `cifar help`, the JSON schemas and the reference show it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @field_validator("*")
     @classmethod
@@ -59,8 +62,8 @@ class Section(BaseModel):
 
 
 class Choice(Section):
-    """A section that is chosen by its name. It has a folder of its own: beside its schema stand `torch.py` and
-    `keras.py`, what it is in each framework."""
+    """A section that is chosen by its name. In its folder, `torch.py` and `keras.py` beside the schema implement it in
+    each framework."""
 
     name: str
     backends: ClassVar[tuple[str, ...]] = ("lightning", "keras")

@@ -34,21 +34,30 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 class Augmentation(Section):
     """Steps, applied in this order. A step that is not there is not done."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), LABEL] = Field(
-        description="what tables and folders call this mixture"
-    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), LABEL]
+    """What folders and tables call this policy. It does not change the result."""
     crop: Annotated[Crop | None, Neutral(None)] = None
+    """Pad each image, then cut out a window of the original size at a random position."""
     flip: Annotated[Flip | None, Neutral(None)] = None
+    """Mirror images left to right at random."""
     rotation: Annotated[Rotation | None, Neutral(None)] = None
+    """Turn each image by an angle of its own."""
     randaug: Annotated[RandAugment | None, Neutral(None)] = None
+    """RandAugment: random operations of one strength on each image (arXiv:1909.13719)."""
     trivialaug: Annotated[TrivialAugment | None, Neutral(None)] = None
-    albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = Field(
-        None, description="transforms as {Name: {argument: value}}, one mapping each; your own as {module:Name: …}"
-    )
+    """TrivialAugment: one random operation of random strength on each image (arXiv:2103.10158). It has no options:
+    `+aug.trivialaug={}`."""
+    albumentations: Annotated[list[dict[str, Any]] | None, Neutral(None)] = None
+    """A list of albumentations transforms, each as `{Name: {argument: value}}`; your own as `{module:Name: …}`."""
     cutout: Annotated[Cutout | None, Neutral(None)] = None
+    """Cutout: hide a square of each image (arXiv:1708.04552)."""
     resize: Annotated[Resize | None, Neutral(None)] = None
+    """Progressive resizing: train on smaller images first. For ResNets and airbench, with `backend=lightning`."""
     mixup: Annotated[Mixup | None, Neutral(None)] = None
+    """Mixup: blend each image and its label with another of the batch (arXiv:1710.09412)."""
     cutmix: Annotated[CutMix | None, Neutral(None)] = None
+    """CutMix: replace a box of each image by that of another of the batch (arXiv:1905.04899). With mixup, each batch
+    gets one of the two, with equal chance."""
 
     @property
     def steps(self) -> list[str]:

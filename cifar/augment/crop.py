@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Crop(Step):
     """Pad, then cut out a window of the old size at a random place."""
 
-    padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)] = Field(description="pixels on every side")
-    padding_mode: Annotated[Literal["constant", "reflect"], Neutral("constant")] = Field(
-        description="as in NumPy and torchvision: `constant` pads with black, `reflect` mirrors at the edge"
-    )
+    padding: Annotated[int, Field(ge=1, lt=IMAGE_SIZE)]
+    """Pixels added on every side; images shift by at most this much."""
+    padding_mode: Annotated[Literal["constant", "reflect"], Neutral("constant")]
+    """How the border is filled, as in NumPy and torchvision. `constant`: black; `reflect`: mirrored at its edge."""
 
     def draw(self, context: BatchContext) -> np.ndarray:
         """Top and left of each window, [B, 2]."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import albumentations as A
 import cv2
 import numpy as np
-from pydantic import Field
 
 from cifar import references
 from cifar.augment.context import BatchContext
@@ -27,7 +26,8 @@ class Albumentations(Step):
     """Reseeded for each batch, drawn anew for each image. The user's own transforms are named as `module:Name`."""
 
     on_gpu: ClassVar[bool] = False
-    transforms: list[Any] = Field(description="as {Name: {argument: value}}, one mapping each")
+    transforms: list[Any]
+    """Descriptions of transforms, each as `{Name: {argument: value}}`."""
 
     @cached_property
     def _compose(self) -> A.Compose:

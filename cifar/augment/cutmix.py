@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 class CutMix(Mixing):
     """A box of each image comes from a partner; its share is drawn from Beta(alpha, alpha) (arXiv:1905.04899)."""
 
-    probability: Annotated[float, Field(gt=0, le=1), Neutral(1.0)] = Field(
-        1.0, description="of mixing a batch; with mixup, of mixing a batch that is CutMix's"
-    )
+    probability: Annotated[float, Field(gt=0, le=1), Neutral(1.0)] = 1.0
+    """Probability of mixing a batch; with mixup, of mixing a batch that CutMix was chosen for."""
 
     def draw(self, context: BatchContext) -> Draws:
         draws = super().draw(context)

@@ -23,7 +23,8 @@ class Squares(NamedTuple):
 class Cutout(Step):
     """A square of the mean colour, its centre anywhere in the image (arXiv:1708.04552)."""
 
-    size: Annotated[int, Field(ge=1, le=2 * IMAGE_SIZE)] = Field(description="pixels a side")
+    size: Annotated[int, Field(ge=1, le=2 * IMAGE_SIZE)]
+    """Side of the square, in pixels. It is filled with the mean color of the data set and may reach over the edge."""
 
     def draw(self, context: BatchContext) -> Squares:
         """A square may lie partly outside of its image."""

@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from cifar.augment.context import BatchContext
 from cifar.augment.step import Step
@@ -24,9 +23,9 @@ class Flip(Step):
     mirrors: ClassVar[bool] = True
 
     probability: Fraction
-    alternate: Annotated[bool, Neutral(False)] = Field(
-        description="draw once for each image; then turn it in every epoch"
-    )
+    """Probability of mirroring an image; with `alternate`, in the first epoch."""
+    alternate: Annotated[bool, Neutral(False)]
+    """Draw once for each image, then mirror it in every other epoch (arXiv:2404.00498)."""
 
     def draw(self, context: BatchContext) -> np.ndarray:
         """Which images are mirrored, bool [B]."""

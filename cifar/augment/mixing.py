@@ -29,6 +29,7 @@ class Mixing(Section):
     """A way to mix an image with its partner."""
 
     alpha: PositiveFloat
+    """Parameter of the distribution Beta(alpha, alpha) of the mixing shares. 1 is uniform; smaller values mix less."""
 
     def draw(self, context: BatchContext) -> Draws:
         """The random numbers for a batch."""

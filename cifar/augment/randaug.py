@@ -13,8 +13,10 @@ class RandAugment(Step):
     """`num_ops` random operations of one strength (arXiv:1909.13719)."""
 
     on_gpu: ClassVar[bool] = False  # the operations are albumentations'
-    num_ops: PositiveInt = Field(description="operations per image")
-    magnitude: Annotated[int, Field(ge=0, le=30)] = Field(description="0 (weakest) to 30")
+    num_ops: PositiveInt
+    """Number of operations per image."""
+    magnitude: Annotated[int, Field(ge=0, le=30)]
+    """Strength of the operations, from 0 (weakest) to 30."""
 
     def prepare(self) -> None:
         from cifar.augment import operations

@@ -20,9 +20,8 @@ class Resize(Step):
 
     changes_size: ClassVar[bool] = True
 
-    sizes: Annotated[list[Annotated[int, Field(ge=IMAGE_SIZE // 2, le=IMAGE_SIZE)]], Field(min_length=1)] = Field(
-        description="pixels a side; each has an equal share of the epochs"
-    )
+    sizes: Annotated[list[Annotated[int, Field(ge=IMAGE_SIZE // 2, le=IMAGE_SIZE)]], Field(min_length=1)]
+    """Sides of the training images, in pixels, in order; each gets an equal share of the epochs."""
 
     @property
     def is_neutral(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import PositiveInt, ValidationInfo, field_validator, model_validator
 
 from cifar.datasets.arrays import Arrays
 from cifar.datasets.splits import Splits, Subset, split_indices
@@ -35,12 +35,14 @@ class DataChoice(Choice):
     mirrored_alike: ClassVar[bool] = True  # whether a mirrored image is of the same class
     known: ClassVar[Mapping[str, str]] = {}  # fingerprint -> which copy of the images it is
 
-    root: Annotated[str | None, HOUSEKEEPING] = Field(description="folder of the images; digits has none")
-    val_size: PositiveInt = Field(description="images taken from the training images to choose the checkpoint by")
-    train_size: Annotated[PositiveInt | None, Neutral(None)] = Field(
-        description="stratified subset of the rest; null: all of it"
-    )
+    root: Annotated[str | None, HOUSEKEEPING]
+    """Folder of the images, by default `CIFAR_DATA_DIR` or `data`. CIFAR is downloaded there; digits have no folder."""
+    val_size: PositiveInt
+    """Number of training images set aside, stratified by class, to select the checkpoint by."""
+    train_size: Annotated[PositiveInt | None, Neutral(None)]
+    """Number of training images to use, a subset of the rest stratified by class. `null`: all of it."""
     split_seed: Seed
+    """Seed of the split. It is independent of `seed`, so that runs with different seeds share one split."""
 
     @field_validator("train_size")
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from cifar.datasets import arrays
 from cifar.datasets.arrays import Arrays
@@ -27,7 +27,8 @@ class Folder(DataChoice):
     root_holds = "the folder with train/CLASS/*.png"
 
     name: Literal["folder"]
-    title: FileName | None = Field(description="what these pictures are called; null: as their folder")
+    title: FileName | None
+    """Name of these pictures, part of the run's name. `null`: the name of their folder."""
 
     @field_validator("title")
     @classmethod

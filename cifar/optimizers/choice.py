@@ -12,7 +12,9 @@ class OptimizerChoice(Choice):
 
     rates: ClassVar[tuple[str, ...]] = ("lr",)  # the options that are learning rates
     lr: PositiveFloat
+    """Learning rate after the warm-up, the highest of the schedule."""
     weight_decay: NonNegativeFloat
+    """Strength of weight decay."""
 
     def without_effect(self) -> str | None:
         """An option that is set and would be ignored, in a sentence; None if there is none."""

@@ -26,7 +26,8 @@ class Local(Section):
     """This machine."""
 
     name: Literal["sequential", "local"]
-    n_jobs: PositiveInt | Literal["auto"] = Field(description="jobs at a time; auto: one a GPU, else one a core")
+    n_jobs: PositiveInt | Literal["auto"]
+    """Jobs at a time. `auto`: one per GPU, or one per core if there is none."""
 
     @property
     def share(self) -> dict[str, str]:
@@ -63,16 +64,22 @@ class Slurm(Section):
     """A SLURM cluster, through submitit."""
 
     name: Literal["slurm"]
-    n_jobs: PositiveInt = Field(description="jobs at a time, at most")
-    timeout_min: Annotated[int, Field(ge=5)] = Field(
-        description="minutes after which a job is put back into the queue, to go on there"
-    )
-    cpus: PositiveInt = Field(description="processor cores a job")
-    gpus: NonNegativeInt = Field(description="GPUs a job")
-    memory_gb: PositiveFloat | None = Field(description="memory a job")
+    n_jobs: PositiveInt
+    """Largest number of jobs at a time."""
+    timeout_min: Annotated[int, Field(ge=5)]
+    """Minutes after which a job returns to the queue and resumes later, at most five times."""
+    cpus: PositiveInt
+    """CPU cores per job."""
+    gpus: NonNegativeInt
+    """GPUs per job."""
+    memory_gb: PositiveFloat | None
+    """Memory per job, in GiB. `null`: the cluster's default."""
     partition: str | None
-    setup: list[str] = Field(description="shell commands before a job, such as `module load …`")
-    options: dict[str, Any] = Field(description="further options of sbatch, without their dashes")
+    """SLURM partition. `null`: the cluster's default."""
+    setup: list[str]
+    """Shell commands that run before each job, such as `module load cuda`."""
+    options: dict[str, Any]
+    """Further options of sbatch, without their dashes: `+hydra.launcher.options.account=research`."""
 
     @property
     def share(self) -> None:
@@ -107,8 +114,10 @@ class SubmititLocal(Section):
     """Processes on this machine that submitit handles as if they were jobs of SLURM."""
 
     name: Literal["submitit_local"]
-    n_jobs: PositiveInt | Literal["auto"] = Field(description="jobs at a time; auto: one a GPU, else one a core")
-    timeout_min: PositiveInt = Field(description="minutes after which a job is ended and goes on")
+    n_jobs: PositiveInt | Literal["auto"]
+    """Jobs at a time. `auto`: one per GPU, or one per core if there is none."""
+    timeout_min: PositiveInt
+    """Minutes after which a job is stopped and resumed, at most five times."""
 
     @property
     def share(self) -> dict[str, str]:
@@ -136,9 +145,12 @@ class Ray(Section):
     """A Ray cluster, or a local one."""
 
     name: Literal["ray"]
-    address: str | None = Field(description="of a cluster that runs, or auto; null: one is started on this machine")
-    cpus: PositiveFloat = Field(description="processor cores a job")
-    gpus: NonNegativeFloat = Field(description="GPUs a job")
+    address: str | None
+    """Address of a running cluster, HOST:PORT or `auto`. `null`: a cluster is started on this machine."""
+    cpus: PositiveFloat
+    """CPU cores per job."""
+    gpus: NonNegativeFloat
+    """GPUs per job."""
 
     @property
     def share(self) -> dict[str, str] | None:

@@ -39,11 +39,14 @@ class Wandb(TrackerChoice):
 
     name: Literal["wandb"]
     project: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_named_as_wandb_allows)]
+    """W&B project. The default is `WANDB_PROJECT`, else `cifar`."""
     entity: str | None
+    """W&B user or team. `null`: your default."""
     mode: Literal["auto", "online", "offline"]
-    finish_timeout: Annotated[PositiveFloat, Neutral(60.0)] = Field(
-        description="seconds to wait for uploads at the end of a run"
-    )
+    """`online`: upload while the run trains; `offline`: keep it for `wandb sync`. `auto`: follow `WANDB_MODE` and
+    `wandb offline`, else online if you are logged in."""
+    finish_timeout: Annotated[PositiveFloat, Neutral(60.0)]
+    """Seconds to wait for uploads at the end of a run. `wandb sync` uploads the rest."""
 
     def check(self) -> None:
         """Raises UserError if the run is to be shown online and nobody is logged in, if W&B cannot read its

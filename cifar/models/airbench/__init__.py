@@ -25,8 +25,10 @@ class Airbench(ModelChoice):
     parity_tolerance = 1e-3
 
     name: Literal["airbench"]
-    widths: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(description="channels, by stage")
-    depth: Literal[2, 3] = Field(description="convolutions of each stage; with 3, the last two have a shortcut")
+    widths: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)]
+    """Channels of each stage."""
+    depth: Literal[2, 3]
+    """Convolutions per stage. With 3, a shortcut goes around the last two."""
 
     def parameters(self, classes: int) -> int:
         """How many there are to train."""

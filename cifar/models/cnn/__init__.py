@@ -14,8 +14,10 @@ class Cnn(ModelChoice):
     size_key = "width"
 
     name: Literal["cnn"]
-    width: PositiveInt = Field(description="channels of the first pair of convolutions")
-    dropout: Annotated[list[BelowOne], Field(min_length=3, max_length=3)] = Field(description="after each pair")
+    width: PositiveInt
+    """Channels of the first pair of convolutions. The second pair has twice, the third four times as many."""
+    dropout: Annotated[list[BelowOne], Field(min_length=3, max_length=3)]
+    """Dropout probability after each pair of convolutions."""
 
     def parameters(self, classes: int) -> int:
         """How many there are to train."""

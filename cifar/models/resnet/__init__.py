@@ -2,8 +2,6 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from cifar.models.choice import Distribution, ModelChoice, Normal, kaiming_fan_out, pytorch_default
 from cifar.schema import BelowOne, Neutral
 
@@ -14,8 +12,11 @@ class ResNet(ModelChoice):
     smaller_images = True
 
     name: Literal["resnet18", "resnet50", "wrn16_4"]
-    dropout: Annotated[BelowOne, Neutral(0.0)] = Field(description="before the classifier")
-    drop_path: Annotated[BelowOne, Neutral(0.0)] = Field(description="largest probability of skipping a block")
+    dropout: Annotated[BelowOne, Neutral(0.0)]
+    """Dropout probability before the classifier."""
+    drop_path: Annotated[BelowOne, Neutral(0.0)]
+    """Stochastic depth: the largest probability of skipping a residual block. It grows linearly from 0 at the first
+    block."""
 
     def distribution(self, layer: str, shape: tuple[int, ...]) -> Distribution:
         """What timm gives these networks."""

@@ -17,8 +17,10 @@ class Timm(ModelChoice):
     size_key = "arguments"
 
     name: Literal["timm"]
-    architecture: Annotated[str, Field(min_length=1)] = Field(description="a name from timm.list_models()")
-    arguments: Annotated[dict[str, Any], Neutral({})] = Field(description="further arguments of timm.create_model")
+    architecture: Annotated[str, Field(min_length=1)]
+    """Name of a timm network, one of `timm.list_models()`. `model=timm/NAME` is short for it."""
+    arguments: Annotated[dict[str, Any], Neutral({})]
+    """Further arguments of `timm.create_model`, by name."""
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from cifar.models.choice import Distribution, ModelChoice, Normal, pytorch_default
 from cifar.schema import IMAGE_SIZE, BelowOne, Neutral
@@ -16,11 +16,13 @@ class VisionTransformer(ModelChoice):
     embeddings = ("cls_token", "pos_embed")
 
     name: Literal["vit_tiny", "vit_small"]
-    patch_size: PositiveInt = Field(description="pixels a side of a token")
-    dropout: Annotated[BelowOne, Neutral(0.0)] = Field(
-        description="in the embedding, the blocks and before the classifier"
-    )
-    drop_path: Annotated[BelowOne, Neutral(0.0)] = Field(description="largest probability of skipping a block")
+    patch_size: PositiveInt
+    """Pixels along each side of a patch; each patch is one token. Must divide 32."""
+    dropout: Annotated[BelowOne, Neutral(0.0)]
+    """Dropout probability in the embedding, in the blocks and before the classifier."""
+    drop_path: Annotated[BelowOne, Neutral(0.0)]
+    """Stochastic depth: the largest probability of skipping a residual block. It grows linearly from 0 at the first
+    block."""
 
     @model_validator(mode="after")
     def _patches_cover_the_image(self) -> "VisionTransformer":

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from cifar.optimizers.choice import OptimizerChoice
 from cifar.schema import BelowOne, Neutral
@@ -15,15 +15,20 @@ class AirbenchMuon(OptimizerChoice):
     rates = ("lr", "bias_lr", "head_lr")
 
     name: Literal["airbench_muon"]
-    lr: PositiveFloat = Field(description="highest learning rate of the matrices")
-    momentum: BelowOne = Field(description="of the matrices")
-    bias_lr: PositiveFloat = Field(description="highest learning rate of the biases and norms")
-    head_lr: PositiveFloat = Field(description="highest learning rate of the classifier's weights")
-    sgd_momentum: BelowOne = Field(description="of biases, norms and classifier")
+    lr: PositiveFloat
+    """Learning rate of the matrices after the warm-up, the highest of the schedule."""
+    momentum: BelowOne
+    """Momentum of the matrices."""
+    bias_lr: PositiveFloat
+    """Learning rate of biases and norms after the warm-up."""
+    head_lr: PositiveFloat
+    """Learning rate of the classifier's weights after the warm-up."""
+    sgd_momentum: BelowOne
+    """Momentum of biases, norms and the classifier."""
     nesterov: Annotated[bool, Neutral(False)]
-    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)] = Field(
-        description="of the classifier's weights; the matrices' norm is fixed"
-    )
+    """Nesterov momentum: look ahead by one step of the momentum. Needs a momentum above 0."""
+    weight_decay: Annotated[NonNegativeFloat, Neutral(0.0)]
+    """Coupled weight decay of the classifier's weights. The other matrices are kept at a fixed norm."""
 
     def without_effect(self) -> str | None:
         if self.nesterov and not self.momentum and not self.sgd_momentum:

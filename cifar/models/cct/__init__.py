@@ -3,8 +3,6 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from cifar.models.choice import Distribution, ModelChoice, Normal
 from cifar.schema import BelowOne, Neutral
 
@@ -23,9 +21,13 @@ class CompactTransformer(ModelChoice):
     embeddings = ("pos_embed",)
 
     name: Literal["cct_2_3x2"]
-    dropout: Annotated[BelowOne, Neutral(0.0)] = Field(description="after the positions and in the blocks")
-    attention_dropout: Annotated[BelowOne, Neutral(0.0)] = Field(description="of the weights of the attention")
-    drop_path: Annotated[BelowOne, Neutral(0.0)] = Field(description="largest probability of skipping a block")
+    dropout: Annotated[BelowOne, Neutral(0.0)]
+    """Dropout probability after the position embedding and in the blocks."""
+    attention_dropout: Annotated[BelowOne, Neutral(0.0)]
+    """Dropout probability of the attention weights."""
+    drop_path: Annotated[BelowOne, Neutral(0.0)]
+    """Stochastic depth: the largest probability of skipping a residual block. It grows linearly from 0 at the first
+    block."""
 
     def distribution(self, layer: str, shape: tuple[int, ...]) -> Distribution:
         """The authors': He et al. 2015 by inputs for the tokenizer, normal for all else."""

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Iterator
 
 import mkdocs_gen_files
-from cifar.reference import Key, keys
 
 from cifar import cli, migration
 from cifar.metrics import METRICS
+from cifar.reference import Key, keys
 
 
 def config_keys() -> Iterator[str]:

@@ -15,10 +15,10 @@ class Rotation(Step):
 
     on_gpu: ClassVar[bool] = False  # OpenCV interpolates with weights of 5 bits
 
-    degrees: Annotated[float, Field(gt=0, le=180)] = Field(description="largest angle")
-    padding_mode: Annotated[Literal["constant", "reflect"], Neutral("constant")] = Field(
-        "constant", description="what comes in from outside: black, or the image mirrored at its edge"
-    )
+    degrees: Annotated[float, Field(gt=0, le=180)]
+    """Largest angle, in degrees, in both directions."""
+    padding_mode: Annotated[Literal["constant", "reflect"], Neutral("constant")] = "constant"
+    """What fills the corners: black (`constant`), or the image mirrored at its edge (`reflect`)."""
 
     def draw(self, context: BatchContext) -> np.ndarray:
         """Degrees counterclockwise, float64 [B]."""

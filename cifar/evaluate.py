@@ -2,11 +2,12 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -186,7 +187,8 @@ class _Work:
     splits: Splits
     network: Network
     source: str | None = None  # what was read beside the run's own images
-    reads_test: bool = field(default=True)
+    one_view: np.ndarray | None = None  # of the images that were predicted last: their logits as they are
+    seconds: float = 0.0  # that predicting them took
 
     def found(self) -> Found:
         """Predict and measure. Raises UserError."""
@@ -201,7 +203,10 @@ class _Work:
         return kinds.get(self.request.on, self._elsewhere)()
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
-        return tta.averaged(self.network.logits, images, self.views)[0]
+        started = time.perf_counter()
+        logits, self.one_view = tta.averaged(self.network.logits, images, self.views)
+        self.seconds = time.perf_counter() - started
+        return logits
 
     @property
     def _test(self) -> tuple[np.ndarray, np.ndarray]:
@@ -234,7 +239,6 @@ class _Work:
         return Path(self.request.data_root or self.subject.config.data.root or "data").expanduser()
 
     def _cifar10_1(self) -> Found:
-        self.reads_test = False
         images, labels = published.cifar10_1(self.request.files, self._extras)
         self.source = str(self.request.files or self._extras)
         return self._labelled(np.asarray(images), labels)
@@ -250,7 +254,6 @@ class _Work:
         return measures.against_people(self._logits(images), labels, counts)
 
     def _elsewhere(self) -> Found:
-        self.reads_test = False
         names = self.subject.result["class_names"]
         if self.request.on in _data_sets():
             images, labels = self._other_data(names)
@@ -261,7 +264,6 @@ class _Work:
     def _other_data(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The test images of another data set with the same classes."""
         if self.request.on == self.subject.config.data.name:
-            self.reads_test = True
             return self._test
         splits = _data(self.request.on, self.splits_root).load()
         if list(splits.class_names) != list(names):
@@ -359,7 +361,7 @@ def _some(names: Sequence[str]) -> str:
 # ------------------------------------------------------------------------------------------------ what is recorded
 def _recorded(work: _Work, found: Found, name: str) -> Record:
     """Write what was found; returns the record."""
-    folder, splits, result = work.subject.folder, work.splits, work.subject.result
+    folder, splits = work.subject.folder, work.splits
     record: Record = {
         "on": work.request.label,
         "evaluation": work.views.views,
@@ -375,8 +377,15 @@ def _recorded(work: _Work, found: Found, name: str) -> Record:
         "details": found.details,
     }
     if work.request.label == "test" and found.logits is not None and found.labels is not None:
-        kept = {key: value for key, value in result.items() if not key.startswith("test")}
-        measured = {**scores(evaluate(found.logits, found.labels)), "evaluation": work.views.views}
-        record = {**cast(dict[str, Any], kept), **measured, **record}
+        record = {**_as_a_result(work, found.logits, found.labels), **record}
     folder.add_evaluation(name, record, found.logits, found.labels)
     return record
+
+
+def _as_a_result(work: _Work, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What the training program writes when it tests a finished run in another way: it takes this for its own."""
+    measured: dict[str, Any] = {**scores(evaluate(logits, labels)), "test_seconds": work.seconds}
+    if work.views.tta != "none" and work.one_view is not None:
+        measured["test/acc_one_view"] = float((work.one_view.argmax(1) == labels).mean())
+    kept = {key: value for key, value in work.subject.result.items() if not key.startswith("test")}
+    return {**kept, **measured}

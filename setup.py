@@ -7,5 +7,10 @@ from setuptools import find_namespace_packages, setup
 setup(
     packages=[*find_namespace_packages(include=["cifar*", "hydra_plugins*"]), "cifar.conf"],
     package_dir={"cifar.conf": "conf"},
-    package_data={"cifar": ["py.typed"], "cifar.compare": ["page/*"], "cifar.conf": ["**/*.yaml"]},
+    package_data={
+        "cifar": ["py.typed"],
+        "cifar.compare": ["page/*"],
+        "cifar.conf": ["**/*.yaml"],
+        "cifar.evaluation": ["*.json"],
+    },
 )

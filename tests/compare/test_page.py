@@ -412,3 +412,17 @@ def test_the_theme_is_remembered(show, report):
     assert page.evaluate(background) != light
     page.get_by_role("button", name="Light").click()
     assert page.evaluate(background) == light
+
+
+def test_evaluations_are_shown_a_set_at_a_time(show, report):
+    groups = [{"seeds": 3, "mean": 0.01 * (i + 1), "sd": 0.001, "ci": None, "difference": None} for i in range(14)]
+    figures = [
+        {"metric": name, "unit": unit, "higher_is_better": False, "groups": groups}
+        for name, unit in (("test/ece", "fraction"), ("test/brier", "plain"), ("corruptions/acc", "fraction"))
+    ]
+    page = show(report | {"evaluations": figures})
+    assert sorted(names(page, "#evaluations")) == ["brier"] * 14 + ["ece, %"] * 14
+    page.locator("#evaluations select").select_option("corruptions")
+    assert names(page, "#evaluations") == ["acc, %"] * 14
+    assert "14.00 ± 0.10" in page.locator("#evaluations tbody").text_content()
+    assert fits(page)

@@ -8,7 +8,7 @@ import re
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -228,6 +228,8 @@ class Config(Section):
                     f"{group}={choice.name} exists for backend={' and '.join(choice.backends)} only; use that, or with "
                     f"backend={backend} one of {_listed(others)}"
                 )
+            if isinstance(choice, Choice) and (reason := choice.lacks(backend)):
+                raise ValueError(reason)
         return self
 
     @model_validator(mode="after")
@@ -262,6 +264,14 @@ class Config(Section):
             )
         return self
 
+    def pinned(self) -> Self:
+        """With the digests of the user's own code. Raises UserError."""
+        pinned = {name: choice.pinned() for name, choice in self._choices()}
+        return self.model_copy(update={**pinned, "aug": self.aug.pinned()})
+
+    def _choices(self) -> list[tuple[str, Choice]]:
+        return [(name, value) for name, value in self if isinstance(value, Choice)]
+
     def validates(self, epoch: int) -> bool:
         """Whether validation follows on an epoch (0-based): always on the last."""
         return (epoch + 1) % self.evaluation.validate_every == 0 or epoch + 1 == self.epochs
@@ -270,16 +280,17 @@ class Config(Section):
     def run_name(self) -> str:
         """`resnet18-randaug-sgd-cifar10-keras-s0-1a2b3c4d`: readable choices, then a hash of every choice that can
         change the result."""
-        return self._named(self.model.label, self.aug.name, self.optimizer.name)
+        return self._named(self.model.label, self.aug.name, self.optimizer.label)
 
     @property
     def first_run_name(self) -> str:
         """The run's name in the first version of the program. The hash is the same, a choice may have been renamed."""
-        choices = {"model.name": self.model.label, "aug.name": self.aug.name, "optimizer.name": self.optimizer.name}
+        choices = {"model.name": self.model.label, "aug.name": self.aug.name, "optimizer.name": self.optimizer.label}
         return self._named(*(migration.first_value(key, value) for key, value in choices.items()))
 
     def _named(self, *choices: str) -> str:
-        hashed = json.dumps(migration.in_first_names(identity(self)), sort_keys=True)
+        used = self.model_copy(update={name: choice.used_by(self.backend.name) for name, choice in self._choices()})
+        hashed = json.dumps(migration.in_first_names(identity(used)), sort_keys=True)
         digest = hashlib.sha256(hashed.encode()).hexdigest()[:8]
         return "-".join((*choices, self.data.label, self.backend.label, f"s{self.seed}", digest))
 
@@ -293,9 +304,11 @@ def _listed(choices: Sequence[type[Choice]]) -> str:
     return ", ".join(name for choice in choices for name in schema.names(choice))
 
 
-def composed(*overrides: str) -> Config:
-    """The config that these arguments of train.py make."""
+def composed(*overrides: str, config_dir: Path | None = None) -> Config:
+    """The config that these arguments of train.py make. `config_dir`: a folder with choices of the user's own."""
     given = arguments.understood(overrides, vocabulary())
+    if config_dir is not None:
+        given.append(f"hydra.searchpath=[{arguments.quoted(f'file://{config_dir.resolve()}')}]")
     with config_loader() as loader:
         studies.check(loader, PRIMARY, given)
         return from_hydra(compose(PRIMARY, given))
@@ -316,7 +329,7 @@ def from_hydra(composed: DictConfig) -> Config:
     config = _validated(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     if useless := list(_without_effect(config)):
         raise UserError("these settings would have no effect:\n" + "\n".join(f"  {line}" for line in useless))
-    return config.model_copy(update={"aug": _named_by_its_steps(config.aug).pinned()})
+    return config.model_copy(update={"aug": _named_by_its_steps(config.aug)}).pinned()
 
 
 def _without_effect(config: Config) -> Iterator[str]:

@@ -13,6 +13,10 @@ class Busy(UserError):
     """Another process works in the run's folder."""
 
 
+class TooLarge(UserError):
+    """No memory here holds the network."""
+
+
 class DiskFull(UserError):
     """There is no room for what is to be written."""
 

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cifar import backends, console, files, signals, tta
+from cifar import backends, console, files, references, signals, tta
 from cifar.augment import Pipeline
 from cifar.backends import Backend
 from cifar.config import Config, advice
@@ -198,7 +198,7 @@ def _trained(backend: Backend, task: Task) -> Result:
 
 def _shown(config: Config, folder: RunFolder) -> Run:
     """What a tracker gets at the start."""
-    tags = (config.model.label, config.aug.name, config.optimizer.name, config.data.label)
+    tags = (config.model.label, config.aug.name, config.optimizer.label, config.data.label)
     return Run(folder.path, config.study, config.backend.label, tags, config.model_dump())
 
 
@@ -287,7 +287,7 @@ def _headline(task: Task) -> str:
     chosen = " (chosen by precision=auto)" if config.precision == "auto" else ""
     return (
         f"{config.model.label}, {plan.parameters:,} parameters, {plan.flops / 1e6:,.0f} MFLOP an image; "
-        f"augmentation {config.aug.name}; {config.optimizer.name}\n"
+        f"augmentation {config.aug.name}; {config.optimizer.label}\n"
         f"{config.data.label}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
         f"{len(splits.test):,} test images; {_counted(config.epochs, 'epoch')} of "
         f"{_counted(task.batches.steps_per_epoch, 'step')} of {_counted(config.batch_size, 'image')}\n"
@@ -306,9 +306,13 @@ def _write_manifest(task: Task) -> None:
     folder, splits = task.folder, task.splits
     recorded = folder.read_json("manifest.json") or {}
     start = {**manifest.describe(), "plan": task.plan.recorded}
+    chosen = [choice.model_dump() for choice in (task.config.model, task.config.optimizer, task.config.aug)]
+    start["versions"] |= references.versions(chosen)
     sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     images = {"fingerprint": splits.fingerprint, "description": splits.description, "split": splits.division, **sizes}
-    folder.write_json("manifest.json", {**recorded, "data": images, "starts": [*recorded.get("starts", []), start]})
+    own_code = {"own_code": sources} if (sources := references.sources(chosen)) else {}
+    starts = [*recorded.get("starts", []), start]
+    folder.write_json("manifest.json", {**recorded, "data": images, **own_code, "starts": starts})
 
 
 @contextlib.contextmanager

@@ -74,8 +74,9 @@ def check(one: Config, other: Config) -> list[Finding]:
 
 
 def compare(processes: tuple[Executor, Executor], configs: tuple[Config, Config]) -> list[Finding]:
-    """Train both; then carry the weights of the first to both."""
-    one, other = of_each(processes, configs, train)
+    """Train both from the same weights; then carry the trained weights of the first to both."""
+    start = processes[0].submit(first_weights, configs[0]).result()
+    one, other = of_each(processes, configs, train, start)
     trained = {name: array.astype(np.float32) for name, array in one.weights.items()}
     networks = of_each(processes, configs, carry, trained)
     allowed = configs[0].model.parity_tolerance
@@ -102,10 +103,7 @@ def proof(config: Config) -> Config:
     changes = {
         "model": without_dropout(config).model.model_dump(),
         # Scaled with the batch: where training is unstable, rounding grows from step to step.
-        "optimizer": {
-            name: value * classes / config.batch_size if name in config.optimizer.rates else value
-            for name, value in config.optimizer.model_dump().items()
-        },
+        "optimizer": config.optimizer.scaled(classes / config.batch_size).model_dump(),
         "data": config.data.model_dump() | {"train_size": classes, "val_size": classes},
         "backend": config.backend.model_dump() | {"device": "cpu"},
         "evaluation": config.evaluation.model_dump() | {"validate_every": 1},
@@ -117,10 +115,8 @@ def proof(config: Config) -> Config:
 
 
 def without_dropout(config: Config) -> Config:
-    """`config` with a network that drops nothing: each framework draws its own masks."""
-    model = config.model.model_dump()
-    still = {name: [0.0] * 3 if isinstance(model[name], list) else 0.0 for name in model if "drop" in name}
-    return Config.model_validate(config.model_dump() | {"model": model | still})
+    """`config` without dropout, for which each framework draws masks of its own."""
+    return config.model_copy(update={"model": config.model.without_dropout()})
 
 
 def _refuse(config: Config) -> None:
@@ -128,9 +124,18 @@ def _refuse(config: Config) -> None:
     backends.load(config.backend).plan(config, config.data.classes)
 
 
-def train(config: Config) -> Training:
-    """Train `config` as train.py would."""
+def first_weights(config: Config) -> Weights | None:
+    """What both start from, where each framework would draw weights of its own; None: they draw the same."""
     with _begun(config) as (backend, task):
+        weights = backend.first_weights(task)
+        shapes = {name: array.shape for name, array in weights.items()}
+        return weights if config.model.initial_weights(shapes, config.seed, task.splits) is None else None
+
+
+def train(config: Config, start: Weights | None = None) -> Training:
+    """Train `config` as train.py would, from the weights `start`, if they are given."""
+    with _begun(config) as (backend, unstarted):
+        task = dataclasses.replace(unstarted, start=start)
         record = task.folder.metrics
         with contextlib.closing(Recorder(record, config.epochs, task.images_per_epoch, Unseen())) as recorder:
             backend.fit(task, recorder)

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
@@ -72,6 +72,18 @@ class Choice(Section):
     def label(self) -> str:
         """What folders and tables call it."""
         return self.name
+
+    def lacks(self, backend: str) -> str | None:
+        """Why it cannot be used with a backend that `backends` names, in a sentence; None if it can."""
+        return None
+
+    def pinned(self) -> Self:
+        """With the digests of the user's own code, which is part of a run's identity. Raises UserError."""
+        return self
+
+    def used_by(self, backend: str) -> Self:
+        """Without what only other backends use."""
+        return self
 
     def module(self, framework: Literal["torch", "keras"]) -> ModuleType:
         """What it is in a framework, which is imported now."""

@@ -1,5 +1,6 @@
 """What a backend is given: one experiment with everything about it settled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,6 +41,7 @@ class Task:
     plan: Plan  # its precision counts, not that of the config, which may be `auto`
     splits: Splits
     folder: RunFolder
+    start: Mapping[str, np.ndarray] | None = None  # weights to start from, by name; None: those of the model
 
     @property
     def classes(self) -> int:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -45,6 +45,9 @@ class Backend(Protocol):
         """Train, from the folder's last checkpoint if it has one; leave the last and the best checkpoint there.
 
         Raises TrainingDiverged if a loss becomes NaN or infinite."""
+
+    def first_weights(self, task: Task) -> Weights:
+        """What `fit` starts from. Raises UserError if the task's `start` is of another network."""
 
     def load(self, task: Task, which: Which) -> Trained:
         """The network of one of the folder's checkpoints. Raises UserError if the file is missing or damaged."""
@@ -133,6 +136,22 @@ _EXTRAS = {
 
 _loaded: set[str] = set()  # the framework of this process, once there is one
 _CLASHING = {"torch": "tensorflow", "tensorflow": "torch"}  # which the caller may have imported
+
+
+def check_alike(given: Mapping[str, tuple[int, ...]], own: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse to give a network weights of other names or shapes than its own. Raises UserError."""
+    wrong = [f"{name} {list(shape)}, which it lacks" for name, shape in given.items() if name not in own]
+    wrong += [f"nothing for {name} {list(shape)}" for name, shape in own.items() if name not in given]
+    wrong += [
+        f"{name} {list(shape)}, which is {list(own[name])} there"
+        for name, shape in given.items()
+        if name in own and own[name] != shape
+    ]
+    if wrong:
+        raise UserError(
+            f"the network has other weights than those it is given: {'; '.join(wrong[:4])}"
+            f"{'; …' if len(wrong) > 4 else ''}. Layers in Keras need the names of the parameters in PyTorch."
+        )
 
 
 def peak_resident_memory() -> int:

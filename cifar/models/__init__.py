@@ -7,8 +7,11 @@ from pydantic import Field
 from cifar.models.airbench import Airbench
 from cifar.models.cct import CompactTransformer
 from cifar.models.cnn import Cnn
+from cifar.models.custom import CustomModel
 from cifar.models.resnet import ResNet
 from cifar.models.timm import Timm
 from cifar.models.vit import VisionTransformer
 
-Model = Annotated[Cnn | ResNet | VisionTransformer | Airbench | CompactTransformer | Timm, Field(discriminator="name")]
+Model = Annotated[
+    Cnn | ResNet | VisionTransformer | Airbench | CompactTransformer | Timm | CustomModel, Field(discriminator="name")
+]

@@ -3,7 +3,7 @@
 import math
 import zlib
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -42,8 +42,24 @@ class ModelChoice(Choice):
 
     smaller_images: ClassVar[bool] = False  # whether it takes images below 32 pixels
     parity_tolerance: ClassVar[float] = 1e-12  # what its trainings in two frameworks may differ by, in float64
+    on_meta: ClassVar[bool] = True  # whether its code may be tried on tensors that have shapes, but no values
     size_key: ClassVar[str] = "name"  # the option that its size depends on
     embeddings: ClassVar[tuple[str, ...]] = ()  # parameters that belong to no layer
+
+    @property
+    def last_layer(self) -> str | None:
+        """The name of the classifier; None: the last layer with weights."""
+        return None
+
+    def without_dropout(self) -> Self:
+        """With every `drop…` option at 0."""
+        return self.model_copy(
+            update={
+                name: [0.0] * len(value) if isinstance(value, list) else 0.0
+                for name, value in self
+                if name.startswith("drop")
+            }
+        )
 
     def parameters(self, classes: int) -> int | None:
         """How many there are to train, if its size is free; None: its name says its size."""

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from cifar.optimizers.adamw import AdamW
 from cifar.optimizers.airbench_muon import AirbenchMuon
+from cifar.optimizers.custom import CustomOptimizer
 from cifar.optimizers.muon import Muon
 from cifar.optimizers.rmsprop import RmsProp
 from cifar.optimizers.sgd import Sgd
 
-Optimizer = Annotated[Sgd | AdamW | Muon | AirbenchMuon | RmsProp, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | AdamW | Muon | AirbenchMuon | RmsProp | CustomOptimizer, Field(discriminator="name")]

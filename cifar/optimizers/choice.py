@@ -1,20 +1,18 @@
 """What the optimizers have in common."""
 
-from typing import ClassVar
-
-from pydantic import NonNegativeFloat, PositiveFloat
+from typing import ClassVar, Self
 
 from cifar.schema import Choice
 
 
 class OptimizerChoice(Choice):
-    """An update rule."""
+    """An update rule. Its `lr` is the highest learning rate of the schedule."""
 
     rates: ClassVar[tuple[str, ...]] = ("lr",)  # the options that are learning rates
-    lr: PositiveFloat
-    """Learning rate after the warm-up, the highest of the schedule."""
-    weight_decay: NonNegativeFloat
-    """Strength of weight decay."""
+
+    def scaled(self, factor: float) -> Self:
+        """With `factor` times its learning rates."""
+        return self.model_copy(update={rate: getattr(self, rate) * factor for rate in self.rates})
 
     def without_effect(self) -> str | None:
         """An option that is set and would be ignored, in a sentence; None if there is none."""

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from cifar.backends.keras import checkpoints, hardware, loader, module
+from cifar.backends import Weights
+from cifar.backends.keras import checkpoints, hardware, loader, module, weights
 from cifar.backends.keras.module import Classifier
 from cifar.backends.keras.profile import profiled
 from cifar.backends.writer import Writer
@@ -133,6 +134,12 @@ def fit(task: Task, recorder: Recorder) -> None:
             ],
             verbose=0,
         )
+
+
+def first_weights(task: Task) -> Weights:
+    """What `fit` starts from. Raises UserError if the task's `start` is of another network."""
+    hardware.configure(task.plan.precision)
+    return weights.read(module.build(task).network)
 
 
 def _resumed(task: Task, classifier: Classifier) -> tuple[int, float]:

@@ -6,7 +6,7 @@ import keras
 
 from cifar import cores, freezing
 from cifar.backends import capacity, peak_resident_memory
-from cifar.backends.keras import model, weights
+from cifar.backends.keras import optimizer, trial, weights
 from cifar.config import Config, Keras
 from cifar.errors import UserError
 from cifar.runs.manifest import cpu_name
@@ -28,14 +28,15 @@ def plan(config: Config, classes: int) -> Plan:
     chosen = precision(config)
     configure(chosen)
     capacity.check(config, config.model.parameters(classes))
-    network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
+    network, flops = trial.tried(config, classes)
+    optimizer.check(config.optimizer)
     freezing.check(config, [weights.name_of(v) for v in network.trainable_variables])
     name = gpus()[0] if gpu else f"CPU ({cpu_name()}, {cores.threads()} threads)"
     return Plan(
         device=f"{name}, {engine}",
         precision=chosen,
         parameters=sum(math.prod(v.shape) for v in network.trainable_variables),
-        flops=_flops(network),
+        flops=flops,
         gpu=gpu,
         workers=workers(config),
         compiled=jit(config),
@@ -128,19 +129,3 @@ def peak_gpu_memory() -> int:
             import torch
 
             return torch.cuda.max_memory_allocated()
-
-
-def _flops(network: keras.Model) -> int:
-    """Of the forward pass of one image: matrix products and convolutions, as PyTorch's counter counts them."""
-    return sum(_flops_of(operation) for operation in network.operations)
-
-
-def _flops_of(layer: keras.Operation) -> int:
-    if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
-        return 2 * math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
-    if "DotProductAttention" in type(layer).__name__:
-        _, tokens, heads, width = layer.output.shape
-        return 2 * 2 * tokens * tokens * heads * width
-    if type(layer).__name__ == "Matmul":
-        return 2 * math.prod(layer.output.shape[1:]) * layer.input[0].shape[-1]
-    return 0

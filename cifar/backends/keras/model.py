@@ -35,7 +35,9 @@ def _network(model: Model, classes: int, scale: np.ndarray, offset: np.ndarray) 
     # In the precision of the weights: bf16 has 8 bits for what mixing makes of 256 values.
     to_unit = layers.Rescaling(scale, offset, dtype=keras.config.floatx(), name=_NORMALISE)
     logits = model.module("keras").build(model, classes, to_unit(pixels))
-    return keras.Model(pixels, logits, name=model.name)
+    network = keras.Model(pixels, logits, name=model.name)
+    network.last_layer = model.last_layer
+    return network
 
 
 def seed_dropout(network: keras.Model, seed: int) -> None:

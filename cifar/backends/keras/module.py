@@ -1,7 +1,6 @@
 """A network with its loss, metrics and update rule, as Keras's `fit` wants them."""
 
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cifar import averaging, freezing
+from cifar import averaging, freezing, rng
 from cifar.backends.keras import model, optimizer, weights
 from cifar.optimizers.update.keras import StepTable
 from cifar.task import Task
@@ -140,10 +139,13 @@ class Classifier(keras.Model):
 def build(task: Task) -> Classifier:
     """The network with its first weights, ready to be trained."""
     config, splits = task.config, task.splits
-    random.seed(config.seed)  # from which Keras seeds what networks that are not ours start from
+    rng.seed_global(config.seed)  # Keras's initializers draw from Python's
     network = model.build(config.model, task.classes, splits.mean, splits.std)
     model.seed_dropout(network, config.seed)
-    weights.initialise(network, config, splits)
+    if task.start is None:
+        weights.initialise(network, config, splits)
+    else:
+        weights.write(network, task.start)
     return Classifier(network, task)
 
 

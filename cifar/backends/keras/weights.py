@@ -1,9 +1,11 @@
 """A network's weights as NumPy arrays, in PyTorch's names and layouts."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
-from cifar.backends import Weights
+from cifar.backends import Weights, check_alike
 from cifar.config import Config
 from cifar.datasets.splits import Splits
 from cifar.models.layers.keras import name_of
@@ -25,10 +27,11 @@ def read(network: keras.Model) -> Weights:
     return {name_of(v): _moved(keras.ops.convert_to_numpy(v), _TO_PYTORCH) for v in network.weights}
 
 
-def write(network: keras.Model, arrays: Weights) -> None:
-    """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
+def write(network: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set every weight and running statistic. Raises UserError unless names and shapes are those that `read` gives."""
     variables = {name_of(v): v for v in network.weights}
-    assert arrays.keys() == variables.keys(), f"names differ: {sorted(arrays.keys() ^ variables.keys())[:5]}"
+    own = {name: array.shape for name, array in read(network).items()}
+    check_alike({name: array.shape for name, array in arrays.items()}, own)
     for name, array in arrays.items():
         variables[name].assign(_moved(array, _FROM_PYTORCH))
 

@@ -13,7 +13,8 @@ from pytorch_lightning.callbacks import Callback, WeightAveraging
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from cifar import averaging
+from cifar import averaging, rng
+from cifar.backends import Weights
 from cifar.backends.lightning import checkpoints, hardware, loader, model, parallel, weights
 from cifar.backends.lightning.checkpoints import BackgroundIO, Checkpoint
 from cifar.backends.lightning.model import Network
@@ -142,12 +143,21 @@ def train(task: Task, place: Place, watching: Sequence[Callback]) -> None:
             torch.distributed.destroy_process_group()
 
 
+def first_weights(task: Task) -> Weights:
+    """What `fit` starts from. Raises UserError if the task's `start` is of another network."""
+    return weights.read(_network(task))
+
+
 def _network(task: Task) -> Network:
     """With its first weights."""
     config, splits = task.config, task.splits
-    torch.manual_seed(config.seed)  # what networks that are not ours start from
+    rng.seed_global(config.seed)  # what networks that are not ours start from
+    torch.manual_seed(config.seed)
     network = model.build(config.model, task.classes, splits.mean, splits.std)
-    weights.initialise(network, config, splits)
+    if task.start is None:
+        weights.initialise(network, config, splits)
+    else:
+        weights.write(network, task.start)
     if task.plan.precision == "fp64":
         network.double()  # already here: Lightning copies the network for its average before it converts it
     if task.plan.gpu and hardware.settings(config).devices > 1:

@@ -1,15 +1,13 @@
 """Which device and precision a run gets, and whether this machine can give what it asks for."""
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from cifar import cores, freezing
 from cifar.backends import capacity, peak_resident_memory
-from cifar.backends.lightning import model
+from cifar.backends.lightning import optimizer, trial
 from cifar.config import Config, Lightning
 from cifar.errors import NoSuchPrecision, UserError
 from cifar.runs.manifest import cpu_name
-from cifar.schema import IMAGE_SIZE
 from cifar.task import Plan, Task
 
 MAX_WORKERS = 8
@@ -22,9 +20,8 @@ def plan(config: Config, classes: int) -> Plan:
     _check_devices(backend, gpu)
     memory = torch.cuda.mem_get_info()[1] if gpu else None
     capacity.check(config, config.model.parameters(classes), memory)
-    with torch.device("meta"):  # shapes only
-        network = model.build(config.model, classes, (0, 0, 0), (1, 1, 1))
-    capacity.check(config, sum(p.numel() for p in network.parameters()), memory)
+    network, flops = trial.tried(config, classes, memory)
+    optimizer.check(config.optimizer)
     freezing.check(config, [name for name, p in network.body.named_parameters() if p.requires_grad])
     threads = max(torch.get_num_threads() // backend.devices, 1)
     name = torch.cuda.get_device_name() if gpu else f"CPU ({cpu_name()}, {threads} threads)"
@@ -32,7 +29,7 @@ def plan(config: Config, classes: int) -> Plan:
         device=name if backend.devices == 1 else f"{name} x {backend.devices}",
         precision=precision(config, gpu),
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
-        flops=_flops(network),
+        flops=flops,
         gpu=gpu,
         workers=workers(config),
         compiled=backend.compile,
@@ -99,11 +96,3 @@ def _cpu_is_fast_in_bf16() -> bool:
     """Intel's processors without AMX have bf16 instructions, but multiply in float32 about twice as fast
     (benchmarks/processor.py)."""
     return bool(torch.cpu.get_capabilities().get("amx_bf16")) or "Intel" not in cpu_name()
-
-
-def _flops(network: torch.nn.Module) -> int:
-    """Of the forward pass of one image, by a network on the "meta" device: shapes only, no arithmetic."""
-    network.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, device="meta"))
-    return int(counter.get_total_flops())

@@ -3,7 +3,9 @@ times its `lr_ratio` where it has one."""
 
 import torch
 
+from cifar import references
 from cifar.backends.lightning.model import Network
+from cifar.errors import UserError
 from cifar.optimizers import Optimizer
 from cifar.optimizers.update.torch import divided
 
@@ -16,6 +18,18 @@ def build(
     `clipped`: gradients are clipped before the step, which a fused optimizer rules out (with fp16, it is the one that
     removes the loss scale). `products`: the precision in which Muon orthogonalises."""
     return optimizer.module("torch").build(optimizer, divided(network), clipped, products)
+
+
+def check(optimizer: Optimizer) -> None:
+    """Raises UserError if the optimizer cannot be made, or cannot take a step."""
+    network = Network(torch.nn.Linear(3, 2), (0, 0, 0), (1, 1, 1))
+    made = build(optimizer, network, clipped=True)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    try:
+        made.step()
+    except Exception as error:  # of the user's code
+        raise UserError(f"optimizer {optimizer.label}: a step {references.failure(error)}") from error
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -1,9 +1,11 @@
 """A network's weights as NumPy arrays, in PyTorch's names and layouts."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
-from cifar.backends import Weights
+from cifar.backends import Weights, check_alike
 from cifar.backends.lightning.model import Network
 from cifar.config import Config
 from cifar.datasets.splits import Splits
@@ -28,12 +30,11 @@ def read(network: Network) -> Weights:
     }
 
 
-def write(network: Network, arrays: Weights) -> None:
-    """Set every weight and running statistic. Names and shapes must be those that `read` gives."""
+def write(network: Network, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set every weight and running statistic. Raises UserError unless names and shapes are those that `read` gives."""
     state = network.body.state_dict()
-    names = {name for name in state if not name.endswith(_COUNTERS)}
-    assert arrays.keys() == names, f"names differ: {sorted(arrays.keys() ^ names)[:5]}"
+    own = {name: tuple(value.shape) for name, value in state.items() if not name.endswith(_COUNTERS)}
+    check_alike({name: array.shape for name, array in arrays.items()}, own)
     with torch.no_grad():
         for name, array in arrays.items():
-            assert array.shape == state[name].shape, f"{name}: {array.shape}, not {tuple(state[name].shape)}"
             state[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))

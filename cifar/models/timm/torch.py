@@ -1,7 +1,6 @@
 """timm's network."""
 
 import timm
-import torch
 from torch import nn
 
 from cifar.errors import UserError, nearest
@@ -26,18 +25,5 @@ def build(model: Timm, classes: int) -> nn.Module:
         except Exception as error:  # a network's own checks raise anything
             failure = error
             break
-        _check_size(model.architecture, body)
         return body
     raise UserError(f"model.architecture={model.architecture} cannot be built: {failure}") from failure
-
-
-def _check_size(name: str, body: nn.Module) -> None:
-    training = body.training
-    try:
-        with torch.no_grad():
-            body.eval()(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
-    except Exception as error:
-        raise UserError(
-            f"model.architecture={name} cannot take images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels: {error}"
-        ) from error
-    body.train(training)

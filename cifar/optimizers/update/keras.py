@@ -32,9 +32,26 @@ class StepTable(keras.optimizers.schedules.LearningRateSchedule):
         return float(self._table[step])
 
 
-class Update(keras.optimizers.Optimizer):
-    """What the rules have in common: rates from the table, decay by parameter, clipping by the whole gradient, and that
-    parameters whose name is in `frozen` stay as they are."""
+class Scheduled(keras.optimizers.Optimizer):
+    """Rates from the table; clipping by the whole gradient; parameters whose name is in `frozen` stay as they are."""
+
+    def follow(self, rates: StepTable, clip_norm: float | None) -> None:
+        """Note what it was made with. To be called once, after `__init__`."""
+        self.rates = rates
+        self.frozen: frozenset[str] = frozenset()
+        self._clip_norm = clip_norm
+
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
+        pairs = zip(grads, variables, strict=True)
+        grads, variables = zip(*((g, v) for g, v in pairs if name_of(v) not in self.frozen), strict=True)
+        if self._clip_norm is not None:
+            grads = _clipped(grads, self._clip_norm)
+        super().apply(grads, variables)
+
+
+class Update(Scheduled):
+    """What our rules have in common: decay by parameter, and what they remember of each."""
 
     def __init__(
         self, optimizer: OptimizerChoice, network: keras.Model, learning_rates: np.ndarray, clip_norm: float | None
@@ -42,11 +59,9 @@ class Update(keras.optimizers.Optimizer):
         rates = StepTable(learning_rates)
         # Part of the names of its arrays in checkpoints, by which half-done runs of earlier versions resume.
         super().__init__(learning_rate=rates, name=migration.first_value("optimizer.name", optimizer.name))
-        self.rates = rates
-        self.frozen: frozenset[str] = frozenset()
-        self._clip_norm = clip_norm
+        self.follow(rates, clip_norm)
         self._settings: Any = optimizer
-        self._classifier = dotted([layer for layer in network.layers if layer.weights][-1].name)
+        self._classifier = classifier(network)
         self.build(network.trainable_variables)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
@@ -59,14 +74,6 @@ class Update(keras.optimizers.Optimizer):
 
     def _remembered(self, variable: keras.Variable, *names: str) -> State:
         return tuple(self.add_variable_from_reference(variable, name) for name in names)
-
-    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
-        variables = self._trainable_variables if trainable_variables is None else trainable_variables
-        pairs = zip(grads, variables, strict=True)
-        grads, variables = zip(*((g, v) for g, v in pairs if name_of(v) not in self.frozen), strict=True)
-        if self._clip_norm is not None:
-            grads = _clipped(grads, self._clip_norm)
-        super().apply(grads, variables)
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         index = self._get_variable_index(variable)
@@ -109,6 +116,11 @@ def orthogonalised(matrix: Tensor, coefficients: Sequence[tuple[float, float, fl
         gram = x @ ops.transpose(x)
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return ops.transpose(x) if tall else x
+
+
+def classifier(network: keras.Model) -> str:
+    """The name of the last layer with weights, or of the one that the network names as its `last_layer`."""
+    return getattr(network, "last_layer", None) or dotted([layer for layer in network.layers if layer.weights][-1].name)
 
 
 def is_decayed(variable: keras.Variable) -> bool:

@@ -21,10 +21,10 @@ class Parts(NamedTuple):
 
 
 def divided(network: torch.nn.Module) -> Parts:
-    """The parameters of `network`, which holds its layers as `body`."""
+    """The parameters of `network`, which holds its layers as `body`, and the name of the last one as `last_layer`."""
     body: Any = network.body
     embeddings = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
-    last = body.get_classifier() if hasattr(body, "get_classifier") else _last_layer(body)
+    last = _classifier(body, network.last_layer)
     last = {id(p) for layer in (last if isinstance(last, tuple) else (last,)) for p in layer.parameters()}
     parts = Parts([], [], [])
     for name, parameter in network.named_parameters():
@@ -37,6 +37,11 @@ def divided(network: torch.nn.Module) -> Parts:
     return parts
 
 
-def _last_layer(body: torch.nn.Module) -> torch.nn.Module:
-    """The layer with weights that was added last, which is the classifier."""
+def _classifier(body: Any, name: Any) -> Any:
+    """The layer with that name; without a name, what timm's networks say themselves, or else the layer with weights
+    that was added last."""
+    if name is not None:
+        return body.get_submodule(name)
+    if hasattr(body, "get_classifier"):
+        return body.get_classifier()
     return [module for module in body.modules() if next(module.parameters(recurse=False), None) is not None][-1]

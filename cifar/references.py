@@ -82,7 +82,7 @@ def called(function: Any, name: str, /, *positional: Any, **arguments: Any) -> A
     """What the user's function or class `name` returns. Raises UserError if it cannot be called with these arguments,
     or fails."""
     if not callable(function):
-        raise UserError(f"{name} is no function or class but a {type(function).__name__}.")
+        raise UserError(f"{name} is no function or class; its type is {type(function).__name__}.")
     try:
         inspect.signature(function).bind(*positional, **arguments)
     except TypeError as error:

@@ -31,6 +31,8 @@ GROUPS = ("model", "aug", "optimizer", "schedule", "data", "backend")
 @pytest.mark.parametrize("choice", [choice for group in GROUPS for choice in choices(group)])
 def test_every_choice_makes_a_valid_config(config, choice):
     needed = {"model=timm": ["model.architecture=convnext_atto"], "data=folder": ["data.root=pictures"]}
+    needed["model=custom"] = ["model.torch=torch.nn:Linear"]
+    needed["optimizer=custom"] = ["optimizer.torch=torch.optim.RMSprop", "optimizer.arguments.lr=1e-3"]
     extra = needed.get(choice, [])
     built = config(choice, *extra)
     group, name = choice.split("=")

@@ -79,7 +79,7 @@ def test_a_network_that_cannot_be_is_refused_in_one_sentence(custom, name, more,
 @pytest.mark.parametrize(
     ("reference", "more", "message"),
     [
-        ("keras.optimizers.SGD", ["+optimizer.arguments.momentun=1"], "'momentun'. Did you mean 'momentum'?"),
+        ("keras.optimizers.SGD", ["+optimizer.arguments.momentun=1"], "Argument(s) not recognized: {'momentun': 1}"),
         ("own_keras:build", [], "optimizer.keras: own_keras:build is no subclass of keras.optimizers.Optimizer."),
         ("own_keras:Stuck", [], "optimizer own_keras.Stuck: a step fails: ValueError: stuck (own_keras.py, line "),
     ],

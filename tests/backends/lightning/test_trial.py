@@ -120,7 +120,6 @@ def test_a_network_that_cannot_be_is_refused_in_one_sentence(custom, name, more,
     [
         ("inception_v3", [], "model inception_v3 cannot take images of 32x32 pixels: its forward pass fails: "),
         ("resnet18", ["+model.arguments.features_only=true"], "model resnet18: in training, for images [2, 3, 32, 32]"),
-        ("resnet18", ["+model.arguments.global_pool="], "it must return logits [2, 10]"),
     ],
 )
 def test_a_network_of_timm_that_returns_no_logits_is_refused(config, architecture, more, message):

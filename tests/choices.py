@@ -4,6 +4,7 @@ import yaml
 from settings import ROOT
 
 from cifar.config import Config
+from cifar.custom import OwnCode
 from cifar.schema import Choice, names, sections
 
 BOTH = {"lightning", "keras"}
@@ -16,8 +17,9 @@ def presets(group: str) -> dict[str, str]:
 
 
 def kinds(group: str) -> list[type[Choice]]:
-    """The schemas of a group that exist in both frameworks and have a preset."""
-    found = sections(Config.model_fields[group].annotation)
+    """The schemas of a group that exist in both frameworks and have a preset; not those of the user's own code, which
+    tests/test_examples.py goes through."""
+    found = [kind for kind in sections(Config.model_fields[group].annotation) if not issubclass(kind, OwnCode)]
     return [kind for kind in found if set(kind.backends) >= BOTH and set(names(kind)) & presets(group).keys()]
 
 

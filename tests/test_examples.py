@@ -47,8 +47,13 @@ def test_a_run_with_everything_of_ones_own(train, examples):
     assert kept == {path.stem: path.read_text() for path in examples.glob("*.py")}
     assert config.model.torch.startswith("my_net:build@")
     assert config.model.torch.replace(":build", "") in manifest["own_code"]
-    again = train(*own, *QUICK, "epochs=1")
-    assert "Already done" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_run_is_done_until_code_that_it_uses_has_changed(train, examples):
+    own = ("--config-dir", "my_conf", "model=my_net", "model.arguments.width=4", *LION, LION_RATE)
+    assert "epoch 1/1" in train(*own, *QUICK, "epochs=1").stdout
+    assert "Already done" in train(*own, *QUICK, "epochs=1").stdout
     (examples / ("my_net_keras.py" if BACKEND == "lightning" else "my_net.py")).open("a").write("# other backend\n")
     assert "Already done" in train(*own, *QUICK, "epochs=1").stdout, "this run does not use it"
     (examples / "lion.py").open("a").write("# changed\n")
@@ -105,6 +110,7 @@ def test_a_choice_in_ones_own_folder_is_the_same_run(examples):
     assert found.run_name == composed(*MY_NET).run_name
 
 
+@pytest.mark.slow
 def test_code_that_has_changed_since_is_not_taken_for_the_old(examples):
     config = composed(*MY_NET, "data=digits", "backend=lightning")
     (examples / "my_net.py").open("a").write("# changed\n")
@@ -112,6 +118,7 @@ def test_code_that_has_changed_since_is_not_taken_for_the_old(examples):
         process.submit(parity.first_weights, config).result()
 
 
+@pytest.mark.slow
 def test_network_and_optimizer_are_the_same_in_both_frameworks(examples):
     shared = (*MY_NET, *LION, LION_RATE, "data=digits", "clip_norm=1.0", "ema_decay=0.5", "+freeze.stem=0.5")
     findings = parity.check(*(composed(*shared, f"backend={b}") for b in ("lightning", "keras")))

@@ -52,12 +52,10 @@ class ModelChoice(Choice):
         return None
 
     def without_dropout(self) -> Self:
-        """With every `drop…` option at 0."""
+        """With every option at 0 that has `drop` in its name."""
         return self.model_copy(
             update={
-                name: [0.0] * len(value) if isinstance(value, list) else 0.0
-                for name, value in self
-                if name.startswith("drop")
+                name: [0.0] * len(value) if isinstance(value, list) else 0.0 for name, value in self if "drop" in name
             }
         )
 

@@ -35,4 +35,4 @@ class CustomModel(OwnCode, ModelChoice):
 
 
 def _is_dropout(name: str, value: object) -> bool:
-    return name.startswith("drop") and isinstance(value, float)
+    return "drop" in name and isinstance(value, float)

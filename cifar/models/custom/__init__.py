@@ -15,7 +15,6 @@ class CustomModel(OwnCode, ModelChoice):
 
     group = "model"
     size_key = "arguments"
-    keras_engines = ("tensorflow", "jax", "torch")
     on_meta = False
 
     classifier: Annotated[str | None, Neutral(None)] = Field(

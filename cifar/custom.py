@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
-
 from cifar import references
 from cifar.errors import UserError, explained
 from cifar.references import Reference
@@ -21,9 +19,12 @@ class OwnCode(Choice):
     group: ClassVar[str]  # of the config
 
     name: Literal["custom"]
-    torch: Annotated[Reference | None, Neutral(None)] = Field(None, description="module:name, for PyTorch")
-    keras: Annotated[Reference | None, Neutral(None)] = Field(None, description="module:name, for Keras")
-    arguments: Annotated[dict[str, Any], Neutral({})] = Field({}, description="that it is called with")
+    torch: Annotated[Reference | None, Neutral(None)] = None
+    """`module:name` of the function or class for PyTorch."""
+    keras: Annotated[Reference | None, Neutral(None)] = None
+    """`module:name` of the function or class for Keras."""
+    arguments: Annotated[dict[str, Any], Neutral({})] = {}
+    """Keyword arguments that it is called with."""
 
     @property
     def label(self) -> str:

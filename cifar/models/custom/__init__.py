@@ -2,8 +2,6 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field
-
 from cifar.custom import OwnCode
 from cifar.datasets.splits import Splits
 from cifar.models.choice import ModelChoice, Shapes
@@ -17,9 +15,8 @@ class CustomModel(OwnCode, ModelChoice):
     size_key = "arguments"
     on_meta = False
 
-    classifier: Annotated[str | None, Neutral(None)] = Field(
-        None, description="name of the last layer, for optimizers that treat it otherwise; null: the last with weights"
-    )
+    classifier: Annotated[str | None, Neutral(None)] = None
+    """Name of the last layer, which `muon` and `airbench_muon` treat differently. null: the last layer with weights."""
 
     @property
     def last_layer(self) -> str | None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from cifar.train import main
+from cifar.start import main
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -2,10 +2,23 @@
 
 import argparse
 
-from cifar.commands import augmentations, compare, convert, curves, ensemble, evaluate, parity, train
-from cifar.mistakes import reported
+from cifar.commands import (
+    augmentations,
+    compare,
+    completion,
+    convert,
+    curves,
+    ensemble,
+    evaluate,
+    parity,
+    schema,
+    train,
+)
+from cifar.commands import help as help_command
 
-COMMANDS = (train, augmentations, curves, parity, convert, compare, evaluate, ensemble)
+COMMANDS = (
+    train, compare, curves, evaluate, ensemble, convert, parity, augmentations, help_command, schema, completion,
+)  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run the subcommand that the command line names."""
-    arguments = parser().parse_args()
+    made = parser()
+    arguments = made.parse_args(namespace=argparse.Namespace(parser=made))
+    from cifar.mistakes import reported  # late: with Hydra and the config, it takes longer than --help may
+
     with reported(getattr(arguments, "overrides", ())):
         arguments.run(arguments)

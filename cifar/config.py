@@ -7,7 +7,6 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -33,6 +32,7 @@ from cifar.datasets import Data
 from cifar.errors import UserError
 from cifar.models import Model
 from cifar.optimizers import Optimizer
+from cifar.places import CONF, PRIMARY
 from cifar.schedule import Schedule
 from cifar.schema import (
     HOUSEKEEPING,
@@ -50,12 +50,6 @@ from cifar.schema import (
     identity,
 )
 from cifar.trackers import Tracker
-
-_PACKAGE = Path(__file__).resolve().parent
-INSTALLED = (_PACKAGE / "conf").is_dir()  # from a wheel, which has conf/ inside; a checkout has it beside
-CONF = (_PACKAGE if INSTALLED else _PACKAGE.parent) / "conf"
-PRIMARY = "config"  # conf/config.yaml
-
 
 # One machine's auto is another's cpu, and a name may not depend on the machine.
 Device = Annotated[Literal["auto", "cpu", "gpu"], Neutral("auto", ("cpu",))]

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cifar import ensemble, networks, trained, tta
-from cifar.config import CONF, Config, Evaluation, composed
+from cifar.config import Config, Evaluation, composed
 from cifar.convert import with_images
 from cifar.datasets import pictures
 from cifar.datasets.splits import Splits, Subset
@@ -24,6 +24,7 @@ from cifar.evaluation.classification import check_finite, evaluate
 from cifar.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from cifar.evaluation.measures import Found
 from cifar.networks import Network
+from cifar.places import CONF
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.result import Result, scores

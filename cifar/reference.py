@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, create_model
 
-from cifar.config import CONF, PRIMARY, Config, vocabulary
+from cifar.config import Config, vocabulary
 from cifar.config_errors import as_yaml
 from cifar.hints import nearest_keys
+from cifar.places import CONF, PRIMARY
 from cifar.schema import HOUSEKEEPING, TESTING, Aside, Neutral, Section, mark, names, sections
 
 # Groups that are no sections of the config.

@@ -8,25 +8,22 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from cifar import arguments, studies
-from cifar.config import CONF, PRIMARY, config_loader, vocabulary
+from cifar.config import config_loader, vocabulary
 from cifar.mistakes import reported
+from cifar.places import CONF, PRIMARY
+
+COMPLETION = {"-sc", "--shell-completion"}  # of Hydra, whose arguments are no overrides
 
 
 def main(given: list[str]) -> None:
     """Run what the arguments `given` describe; exit with a status that says how it ended."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting, so that we can explain
-    OmegaConf.register_new_resolver("choices", choices, replace=True)
     with reported(given):
-        sys.argv[1:] = understood(given)
+        sys.argv[1:] = given if COMPLETION & set(given) else understood(given)
         _composed_and_run()
-
-
-def choices() -> str:
-    """What `--help` lists: a line a group, `model: cnn, resnet18, …`."""
-    return "\n".join(f"{group}: {', '.join(names)}" for group, names in sorted(vocabulary().groups.items()))
 
 
 def understood(given: list[str]) -> list[str]:

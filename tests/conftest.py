@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
 from PIL import Image
 from settings import BACKEND, ROOT, TINY
 
@@ -116,7 +115,6 @@ def train_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
                 return _called(lambda: runpy.run_path(program, run_name="__main__"), program, *arguments)
             finally:
                 GlobalHydra.instance().clear()
-                OmegaConf.clear_resolver("choices")
 
     return start
 

@@ -39,7 +39,7 @@ def test_defaults_are_those_of_a_composed_config(choice: str) -> None:
 
 def test_a_key_that_means_something_else_for_another_choice_has_two_entries() -> None:
     assert [key.choices for key in find("model.dropout")] == [
-        ("cnn",), ("resnet18", "resnet50", "wrn16_4"), ("vit_tiny", "vit_small"),
+        ("cnn",), ("resnet18", "resnet50", "wrn16_4"), ("vit_tiny", "vit_small"), ("cct_2_3x2",),
     ]  # fmt: skip
     assert [setting.choice for setting in find("model.dropout")[0].settings] == ["model=cnn"]
 

@@ -58,7 +58,7 @@ def test_cifar_train_runs_from_any_folder(installed, tmp_path):
 def test_the_package_brings_its_config_and_studies(installed, tmp_path):
     shown = _run([installed.parent / "cifar", "train", "--help"], tmp_path).stdout
     assert "quickstart" in shown
-    where = _run([installed, "-c", "from cifar.config import CONF; print(CONF)"], tmp_path).stdout
+    where = _run([installed, "-c", "from cifar.places import CONF; print(CONF)"], tmp_path).stdout
     assert str(installed.parents[1]) in where
     inside = {path.relative_to(where.strip()) for path in Path(where.strip()).rglob("*.yaml")}
     assert inside == {path.relative_to(ROOT / "conf") for path in _yaml_files(ROOT / "conf")}

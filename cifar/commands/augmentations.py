@@ -18,7 +18,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
     from cifar import samples
-    from cifar.config import CONF, composed
+    from cifar.config import composed
+    from cifar.places import CONF
 
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml") if path.stem != "none")
     configs = [composed(f"data={arguments.data}", f"aug={name}") for name in names]

@@ -4,7 +4,6 @@ import argparse
 from typing import Any
 
 from cifar.commands import paths
-from cifar.console import log_to_console
 
 
 def add(commands: Any) -> None:
@@ -21,6 +20,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises UserError."""
     from cifar.config import composed
+    from cifar.console import log_to_console
     from cifar.convert import convert
     from cifar.runs.folder import RunFolder
 

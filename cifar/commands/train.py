@@ -18,6 +18,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Exits with the status of the run."""
-    from cifar.train import main
+    from cifar.start import main
 
     main(arguments.arguments)

@@ -8,8 +8,8 @@ from typing import Any
 from cifar import console
 from cifar.compare import tables
 from cifar.compare.statistics import BETTER, NOTHING_SHARED, TOO_FEW, UNDECIDED, WORSE
-from cifar.config import CONF, INSTALLED
 from cifar.errors import UserError, nearest
+from cifar.places import CONF, INSTALLED
 
 Report = dict[str, Any]
 
@@ -57,7 +57,8 @@ def question(name: str) -> dict[str, list[str]]:
             f"--record {name}: there is no such study.{nearest(name, there)} There are: {', '.join(there)}."
         )
     found: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+    head = path.read_text(encoding="utf-8").splitlines()
+    for line in head[2:]:  # after the schema and the package
         if not (comment := re.match(r"#(?: (\w+)  +|  +)(\S.*)", line)):
             break
         word = comment[1] or next(reversed(found), "")

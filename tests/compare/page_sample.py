@@ -20,7 +20,7 @@ def sample_report(groups: int = 14, seeds: int = 3, epochs: int = 10, classes: i
     draw = random.Random(0)
     names = CLASSES if classes == 10 else [f"class {number:02d}" for number in range(classes)]
     grid = itertools.islice(itertools.product((0.1, 0.05, 0.2), MODELS, POLICIES), groups)
-    report: dict[str, Any] = {"groups": [], "runs": []}
+    report: dict[str, Any] = {"groups": [], "runs": [], "evaluations": []}
     for index, (lr, model, policy) in enumerate(grid):
         varying = {"model": model, "aug": policy} | ({"optimizer.lr": lr} if groups > 21 else {})
         runs = [_run(draw, index, varying, seed, epochs) for seed in range(seeds)]

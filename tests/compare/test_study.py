@@ -6,8 +6,8 @@ import pytest
 from compare.page_sample import report_of_two_baselines, sample_report
 
 from cifar.compare import study
-from cifar.config import CONF
 from cifar.errors import UserError
+from cifar.places import CONF
 
 
 @pytest.fixture(autouse=True)

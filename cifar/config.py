@@ -7,6 +7,7 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml

@@ -7,7 +7,12 @@ from cifar.errors import UserError
 from cifar.reference import find, keys
 
 # Of groups that no single run composes alone.
-CHOICES = [f"{group}={name}" for group in ("optimizer", "schedule") for name in find(group)[0].allowed.split(", ")]
+CHOICES = [
+    f"{group}={name}"
+    for group in ("optimizer", "schedule")
+    for name in find(group)[0].allowed.split(", ")
+    if name != "custom"
+]
 
 
 def test_every_field_has_a_meaning() -> None:

@@ -11,13 +11,14 @@ from cifar.commands import (
     ensemble,
     evaluate,
     parity,
+    predict,
     schema,
     train,
 )
 from cifar.commands import help as help_command
 
 COMMANDS = (
-    train, compare, curves, evaluate, ensemble, convert, parity, augmentations, help_command, schema, completion,
+    train, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations, help_command, schema, completion,
 )  # fmt: skip
 
 

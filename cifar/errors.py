@@ -41,6 +41,10 @@ class TrainingDiverged(RuntimeError):
         return cls(f"the {images} loss became {loss} in {where}")
 
 
+class RunFailed(RuntimeError):
+    """A run in another process ended without a result."""
+
+
 class DeviceLost(RuntimeError):
     """One of the processes of data-parallel training ended before the training did."""
 

@@ -140,6 +140,17 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
 
 
 @_plain
+def answers(images: Sequence[np.ndarray], titles: Sequence[str], path: Path) -> None:
+    """A contact sheet of images uint8 [H, H, 3], each under its title of two lines."""
+    columns = 10
+    rows = [np.array(images[start : start + columns]) for start in range(0, len(images), columns)]
+    figure, grid = _grid(rows, above=9, columns=columns)
+    for n, title in enumerate(titles):
+        grid.title(*divmod(n, columns), title, fontsize=6)
+    _save(figure, path, around_text=True)
+
+
+@_plain
 def samples(originals: np.ndarray, augmented: Sequence[np.ndarray], titles: Sequence[str], path: Path) -> None:
     """Images uint8 [n, H, W, 3] above what the augmentation made of them, several times, [n, H, W, 3] on 0..255."""
     figure, grid = _grid([originals, *augmented], above=0)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cifar import files
+from cifar.commands import outputs
 from cifar.errors import UserError
 
 
@@ -40,36 +40,14 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("--note is a line of what --record STUDY writes; add that, or leave the note out.")
     writers = {"--html": page.text, "--csv": tables.comma_separated, "--markdown": tables.markdown}
     targets = {option: target for option in writers if (target := getattr(arguments, option[2:])) is not None}
-    _check_targets(targets)
+    outputs.check(targets)
     curves = arguments.html is not None or arguments.record is not None
     report = comparison.report(arguments.runs, arguments.metric, arguments.by, arguments.baseline, curves)
     texts = {target: writers[option](report) for option, target in targets.items()}
     sys.stdout.write(texts.pop("-", "") or tables.console(report))
     for target, text in texts.items():
-        _write(target, text)
+        outputs.write(target, text)
     if arguments.record is not None:
         from cifar.compare import study
 
         sys.stderr.write(f"{study.record(report, arguments.record, arguments.note)}\n")
-
-
-def _check_targets(targets: dict[str, str]) -> None:
-    """Raises UserError if two outputs have the same target: one would be lost."""
-    for target in set(targets.values()):
-        if len(options := [option for option in targets if targets[option] == target]) > 1:
-            what = "stdout" if target == "-" else target
-            raise UserError(f"{' and '.join(options)} cannot all be written to {what}; name a file for each.")
-
-
-def _write(target: str, text: str) -> None:
-    """All or nothing. Raises UserError."""
-    path = Path(target).resolve()  # a link stays one
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device is not replaced
-            path.write_text(text, encoding="utf-8")
-        else:
-            with files.replaced(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {target} ({error.strerror}); name a file in a folder that exists.") from None
-    sys.stderr.write(f"{target}\n")

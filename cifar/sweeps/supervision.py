@@ -82,7 +82,7 @@ def _supervised(config: Config, folder: RunFolder, directory: Path, environment:
         process = _start(config, directory, environment, output.fileno())
     reason = _watch(process, config.sweep.time_limit, stop)
     if reason is None:
-        reason = _reason(process.returncode, _written(folder.output, begun))
+        reason = death(process.returncode, _written(folder.output, begun))
     if reason is not None and not stop.asked:
         folder.fail(reason, process.pid)
     return process.returncode != BUSY
@@ -161,7 +161,7 @@ def _written(path: Path, begun: int) -> str:
         return file.read().decode(errors="replace")
 
 
-def _reason(status: int, output: str) -> str | None:
+def death(status: int, output: str) -> str | None:
     """What an exit status and the last output say; None: nothing that is to be recorded."""
     if status in (0, BUSY, INTERRUPTED):
         return None

@@ -29,7 +29,7 @@ from cifar.sweeps.supervision import Stop, supervise
     ],
 )
 def test_an_end_is_put_into_words(status, output, reason):
-    assert supervision._reason(status, output) == reason
+    assert supervision.death(status, output) == reason
 
 
 def test_a_job_that_does_not_listen_is_killed(monkeypatch):

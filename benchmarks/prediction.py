@@ -46,6 +46,10 @@ def bare_torch(trained: cifar.Trained) -> Callable[[np.ndarray], Any]:
     return predict
 
 
+def bare_keras(trained: cifar.Trained) -> Callable[[np.ndarray], Any]:
+    return lambda images: trained.network.predict(images, batch_size=BATCH, verbose=0)
+
+
 def main() -> None:
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as runs:
@@ -54,13 +58,8 @@ def main() -> None:
         )
         experiment.run(config)
         trained = cifar.load(RunFolder.of(config).path)
-        if config.backend.name == "keras":
-
-            def bare(images: np.ndarray) -> Any:
-                return trained.network.predict(images, batch_size=BATCH, verbose=0)
-        else:
-            bare = bare_torch(trained)
-        sides = {"bare": bare, "logits": trained.logits}
+        bare = bare_keras if config.backend.name == "keras" else bare_torch
+        sides = {"bare": bare(trained), "logits": trained.logits}
         for predict in sides.values():
             predict(images[:BATCH])
         compare(

@@ -21,9 +21,10 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from cifar import isolation
+from cifar.composition_errors import explain
 from cifar.config import composed, from_yaml, to_yaml
 from cifar.errors import DeviceLost, RunFailed, TrainingDiverged, UserError
-from cifar.mistakes import INTERRUPTED, MISTAKE, explain
+from cifar.mistakes import INTERRUPTED, MISTAKE
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics

@@ -13,6 +13,7 @@ EXTRAS = {
     "submitit": ("submitit",),
     "ray": ("ray",),
     "optuna": ("optuna",),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
 }
 _CHECKOUT = (Path(__file__).resolve().parents[1] / "pyproject.toml").is_file()
 

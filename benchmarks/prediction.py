@@ -58,6 +58,7 @@ def main() -> None:
         )
         experiment.run(config)
         trained = cifar.load(RunFolder.of(config).path)
+        assert isinstance(trained, cifar.Trained)
         bare = bare_keras if config.backend.name == "keras" else bare_torch
         sides = {"bare": bare(trained), "logits": trained.logits}
         for predict in sides.values():

@@ -18,7 +18,8 @@ from cifar.commands import (
 from cifar.commands import help as help_command
 
 COMMANDS = (
-    train, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations, help_command, schema, completion,
+    train, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations,
+    help_command, schema, completion,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cifar.datasets import pictures
+from cifar.ensemble import Ensemble
 from cifar.errors import UserError
 from cifar.trained import Trained
 
@@ -61,7 +62,7 @@ def _named(given: str) -> list[Path]:
     raise UserError(f"{given}: there is no such file or folder.")
 
 
-def predict(trained: Trained, paths: Sequence[Path], top: int = 1) -> Answers:
+def predict(trained: Trained | Ensemble, paths: Sequence[Path], top: int = 1) -> Answers:
     """The `top` most probable classes of each picture. Pictures are read in batches, while the network predicts the
     batch before; broken ones are left out. Raises UserError if there are fewer classes than `top`."""
     names = trained.class_names

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Exit status 1 if pictures cannot be read. Raises UserError."""
     from cifar import prediction
-    from cifar.trained import load
+    from cifar.loading import load
 
     writers = {"--csv": _csv, "--json": _json}
     targets = {option: target for option in writers if (target := getattr(arguments, option[2:])) is not None}

@@ -194,5 +194,5 @@ def test_a_framework_that_is_not_installed_is_named(run, monkeypatch):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(backends, "_imported", absent)
-    with pytest.raises(UserError, match="package torch is not installed; `pip install"):
+    with pytest.raises(UserError, match=r"package torch is not installed\. Install it with `pip install"):
         cifar.load(run.path)

@@ -4,6 +4,7 @@ import argparse
 
 from cifar.commands import (
     augmentations,
+    best,
     compare,
     completion,
     convert,
@@ -16,9 +17,10 @@ from cifar.commands import (
     train,
 )
 from cifar.commands import help as help_command
+from cifar.commands import list as list_command
 
 COMMANDS = (
-    train, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations,
+    train, list_command, best, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations,
     help_command, schema, completion,
 )  # fmt: skip
 

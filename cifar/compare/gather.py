@@ -10,22 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cifar.config import HOUSEKEEPING_KEYS, upgraded
 from cifar.datasets import KNOWN
 from cifar.errors import UserError
 from cifar.metrics import Split
+from cifar.runs.discovery import Unusable, is_housekeeping, read_config, read_json, run_folders
 from cifar.runs.folder import RunFolder
 from cifar.runs.recorder import Row, read_metrics
 from cifar.runs.result import in_new_keys
 from cifar.runs.variation import IMAGES
 from cifar.schema import flat
-
-# libyaml's loader reads a thousand configs in two seconds, the other takes twenty.
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-_TRACES = {".lock", "status.json", "manifest.json", "metrics.csv", "result.json", "predictions.npz", "checkpoints"}
 
 
 @dataclass(frozen=True)
@@ -135,11 +128,7 @@ class Gathered:
     conversions: int = 0  # of left_out: networks that were carried over from another run
 
 
-class _UnusableError(Exception):
-    """Why a folder is left out."""
-
-
-class _ConvertedError(_UnusableError):
+class _ConvertedError(Unusable):
     """It holds another run's network."""
 
 
@@ -148,16 +137,16 @@ def gather(roots: Iterable[Path]) -> Gathered:
 
     Raises UserError if one does not exist, or there is no usable run in all of them."""
     gathered = Gathered()
-    seen: set[str] = set()
+    seen: set[tuple[int, int]] = set()
     roots = list(roots)
     for root in roots:
         if not root.is_dir():
             raise UserError(f"{root}: there is no such folder. Name run folders, studies, or the folder of all runs.")
-        for path in _run_folders(root, seen, gathered.left_out):
+        for path in run_folders(root, seen, gathered.left_out):
             try:
                 run = _read(path)
                 gathered.runs += _with_evaluations(run, gathered.left_out)
-            except _UnusableError as reason:
+            except Unusable as reason:
                 gathered.left_out.append((path, str(reason)))
                 gathered.conversions += isinstance(reason, _ConvertedError)
     if not gathered.runs:
@@ -169,41 +158,17 @@ def gather(roots: Iterable[Path]) -> Gathered:
     return gathered
 
 
-def _run_folders(folder: Path, seen: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
-    """`folder` if it holds a run, else those below it; each once, however it is reached."""
-    real = os.path.realpath(folder)
-    if real in seen:
-        return
-    seen.add(real)
-    try:
-        with os.scandir(folder) as scanned:
-            entries = sorted(scanned, key=lambda entry: entry.name)
-    except OSError as error:
-        left_out.append((folder, f"cannot be read ({error.strerror})"))
-        return
-    names = {entry.name for entry in entries}
-    if "config.yaml" in names:
-        yield folder
-        return
-    before = len(seen)
-    for entry in entries:
-        if entry.name != "checkpoints" and not entry.name.startswith(".") and entry.is_dir():
-            yield from _run_folders(folder / entry.name, seen, left_out)
-    if names & _TRACES and len(seen) == before:  # the folder of a study may hold such files too, beside its runs
-        left_out.append((folder, "has no config.yaml: not started yet, or half deleted"))
-
-
 def _read(path: Path) -> Run:
-    """The run in `path`; raises _UnusableError."""
-    config = _config(path / "config.yaml")
-    result = _json(path / "result.json")
+    """The run in `path`; raises Unusable."""
+    config = read_config(path / "config.yaml")
+    result = read_json(path / "result.json")
     if result is None:
         readable = os.access(path / "result.json", os.R_OK)
-        raise _UnusableError(f"result.json {'is damaged' if readable else 'cannot be read'}")
-    status, manifest = (_json(path / name) or {} for name in ("status.json", "manifest.json"))
+        raise Unusable(f"result.json {'is damaged' if readable else 'cannot be read'}")
+    status, manifest = (read_json(path / name) or {} for name in ("status.json", "manifest.json"))
     if origin := manifest.get("converted_from") or result.get("converted_from"):
         raise _ConvertedError(f"converted from {origin}: not a training run")
-    choices = {key: value for key, value in flat(config) if key != "seed" and not _is_housekeeping(key)}
+    choices = {key: value for key, value in flat(config) if key != "seed" and not is_housekeeping(key)}
     return Run(path, choices, config["seed"], str(config.get("study")), status, manifest, in_new_keys(result))
 
 
@@ -232,7 +197,7 @@ def _records(run: Run) -> list[Path]:
 
 def _record(path: Path, left_out: list[tuple[Path, str]]) -> dict[str, Any]:
     """What an evaluation wrote; nothing if it is damaged."""
-    record = _json(path)
+    record = read_json(path)
     if not record or not isinstance(record.get("evaluation"), dict):
         left_out.append((path, "is damaged"))
         return {}
@@ -247,38 +212,6 @@ def _views(run: Run) -> dict[str, Any]:
 
 def _key(views: Any) -> str:
     return json.dumps(views, sort_keys=True)
-
-
-def _config(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 (a safe one)
-    except OSError as error:
-        raise _UnusableError(f"config.yaml cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError):
-        raise _UnusableError("config.yaml is damaged") from None
-    if not config:
-        raise _UnusableError("config.yaml is empty")
-    if not (isinstance(config, dict) and isinstance(config.get("model"), dict) and isinstance(config.get("seed"), int)):
-        raise _UnusableError("config.yaml is not the config of a run")
-    try:
-        return upgraded(config)
-    except UserError as error:
-        raise _UnusableError(str(error)) from None
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    """The object in a file: empty if there is no such file, None if it is damaged."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) and value else None
-
-
-def _is_housekeeping(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in HOUSEKEEPING_KEYS)
 
 
 def _leave_out_repeats(gathered: Gathered) -> None:

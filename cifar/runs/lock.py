@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import psutil
 
@@ -27,14 +27,34 @@ log = logging.getLogger(__name__)
 def held(path: Path, status: Mapping[str, Any]) -> bool:
     """Whether a process holds the lock `path`. Where that cannot be told (the file system has no locks, or the file may
     not be read): whether `status`, {state, pid, host, time}, names a process of this machine that still runs."""
+    locked = _probed(path)
+    return _works(status) if locked is None else locked
+
+
+def where_held(path: Path, status: Mapping[str, Any]) -> Literal["here", "elsewhere"] | None:
+    """On which machine a process holds the lock `path`, by the host in `status`; None if no process does. Where locks
+    cannot be told, a run that another machine says it runs counts as held."""
+    elsewhere = status.get("state") == "running" and status.get("host") not in (None, socket.gethostname())
+    locked = _probed(path)
+    if locked is None:
+        locked = elsewhere or _works(status)
+    if not locked:
+        return None
+    return "elsewhere" if elsewhere else "here"
+
+
+def _probed(path: Path) -> bool | None:
+    """Whether a process holds the lock; None: that cannot be told."""
+    if not path.exists():  # which opening it would change
+        return False
     try:
         with _opened(path) as lock:
-            locked = _locked(lock, fcntl.LOCK_SH)
+            free = _locked(lock, fcntl.LOCK_SH)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        locked = None
-    return _works(status) if locked is None else not locked
+        free = None
+    return None if free is None else not free
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """What a run's result says: the one list of its keys, under which they are written, read and shown."""
 
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from cifar.evaluation.classification import Evaluation
+if TYPE_CHECKING:
+    from cifar.evaluation.classification import Evaluation
 
 # All of the JSON object: what other versions of the program wrote stays in it, and what they did not write is
 # absent. So is what a network has not that was trained elsewhere (`converted_from`).
@@ -46,7 +47,7 @@ def in_new_keys(recorded: dict[str, Any]) -> dict[str, Any]:
     return {RENAMED.get(key, key): value for key, value in recorded.items()}
 
 
-def scores(evaluation: Evaluation) -> Result:
+def scores(evaluation: "Evaluation") -> Result:
     """The part of a result that follows from the predictions for the test images."""
     return {
         "test/acc": evaluation.acc,

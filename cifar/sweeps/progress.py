@@ -1,7 +1,6 @@
 """A sweep on the console, read from its run folders: what begins and ends, how far it is, how it ended."""
 
 import logging
-import math
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from cifar import console
 from cifar.errors import UserError
 from cifar.runs.recorder import read_metrics
 from cifar.sweeps.plan import Job
+from cifar.tables import duration
 
 log = logging.getLogger(__name__)
 
@@ -191,11 +191,3 @@ def _seconds(job: Job) -> float | None:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.2%}"
-
-
-def duration(seconds: float) -> str:
-    """`48 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 100:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from compare.folders import config, finished, predicted, started, study, trained
 
-from cifar.compare import gather as gathering
 from cifar.compare.gather import gather
 from cifar.config import composed, to_yaml
 from cifar.errors import UserError
+from cifar.runs import discovery
+from cifar.runs.variation import IMAGES
 
 
 def names(found):
@@ -168,7 +169,7 @@ def test_the_same_config_on_other_images_is_another_experiment(tmp_path):
     finished(tmp_path / "a", config("model=cnn"), 0.7, fingerprint="scrambled")
     finished(tmp_path / "b", config("model=cnn"), 0.8, fingerprint="right")
     found = gather([tmp_path])
-    assert {run.choices[gathering.IMAGES] for run in found.runs} == {"scrambled", "right"}
+    assert {run.choices[IMAGES] for run in found.runs} == {"scrambled", "right"}
     assert found.repeats == 0
 
 
@@ -202,7 +203,7 @@ def test_nothing_to_compare_is_a_mistake(tmp_path, there):
 def test_the_slow_yaml_loader_reads_the_same(tmp_path, monkeypatch):
     study(tmp_path, {("model=cnn", "aug=randaug"): [0.8]})
     fast = gather([tmp_path]).runs[0].choices
-    monkeypatch.setattr(gathering, "Loader", yaml.SafeLoader)
+    monkeypatch.setattr(discovery, "_loader", lambda: yaml.SafeLoader)
     assert gather([tmp_path]).runs[0].choices == fast
 
 

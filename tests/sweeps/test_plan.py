@@ -145,6 +145,6 @@ def test_the_table_tells_of_changed_code(job):
 
 
 def test_durations_read_well():
-    from cifar.sweeps.progress import duration
+    from cifar.tables import duration
 
     assert [duration(s) for s in (0.2, 99.5, 100, 3600, 12_345)] == ["1 s", "100 s", "2 min", "60 min", "3 h 26 min"]

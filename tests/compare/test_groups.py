@@ -4,14 +4,15 @@ import pytest
 from compare.folders import config
 
 from cifar.compare import groups
-from cifar.compare.gather import Run, _is_housekeeping
+from cifar.compare.gather import Run
 from cifar.errors import UserError
+from cifar.runs.discovery import is_housekeeping
 from cifar.schema import flat
 
 
 def run(*overrides, **values):
     made = config(*overrides, **values)
-    choices = {key: value for key, value in flat(made) if key != "seed" and not _is_housekeeping(key)}
+    choices = {key: value for key, value in flat(made) if key != "seed" and not is_housekeeping(key)}
     return Run(Path(f"runs/cnn-s{made['seed']}-12345678"), choices, made["seed"], "main", {}, {}, {})
 
 

@@ -11,6 +11,7 @@ from cifar.commands import (
     curves,
     ensemble,
     evaluate,
+    export,
     parity,
     predict,
     schema,
@@ -20,7 +21,7 @@ from cifar.commands import help as help_command
 from cifar.commands import list as list_command
 
 COMMANDS = (
-    train, list_command, best, compare, curves, predict, evaluate, ensemble, convert, parity, augmentations,
+    train, list_command, best, compare, curves, predict, evaluate, ensemble, convert, export, parity, augmentations,
     help_command, schema, completion,
 )  # fmt: skip
 

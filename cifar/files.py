@@ -32,7 +32,7 @@ def replaced(path: Path) -> Iterator[Path]:
             synced(file)
         temporary.replace(path)
     except BaseException as error:
-        reason = _fullness(error, temporary)
+        reason = fullness(error, temporary)
         with contextlib.suppress(OSError):
             temporary.unlink()
         if reason:
@@ -95,7 +95,7 @@ def room_for(folder: Path) -> Iterator[None]:
         raise _disk_full(Path(error.filename or folder), error.strerror or "no room") from error
 
 
-def _fullness(error: BaseException, file: Path) -> str | None:
+def fullness(error: BaseException, file: Path) -> str | None:
     """What the system says of a full disk, if that was the reason for `error`: some libraries do not pass it on."""
     if not isinstance(error, Exception):
         return None

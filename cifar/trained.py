@@ -71,11 +71,11 @@ class Trained:
         return Prediction(classes, each[np.arange(len(each)), classes])
 
 
-def load(run: str | os.PathLike[str]) -> Trained:
+def load(run: str | os.PathLike[str], precision: str | None = None) -> Trained:
     """The trained network of a finished run, from its folder (`RUNS_DIR/STUDY/NAME`).
 
     It predicts on this machine's GPU if there is one, in the precision of the training, or in float32 where the machine
-    lacks that.
+    lacks that. `precision`: another one, as `precision=` of a config; fp64 stays fp64, since its weights are.
 
     Raises UserError if this is not the folder of a run, the run is not finished or was made by a later version of the
     program, its checkpoint is missing or damaged, its framework is not installed, or this process has loaded another
@@ -83,7 +83,7 @@ def load(run: str | os.PathLike[str]) -> Trained:
     folder = finished(run)
     config, result = folder.config, folder.own_result
     assert result is not None
-    classes, here = len(result["class_names"]), _portable(config, result)
+    classes, here = len(result["class_names"]), _portable(config, result, precision)
     backend = backends.load(here.backend)
     plan = _plan(backend, here, classes)
     return Trained(folder.path, config, result, plan, backend.restore(folder, here, plan, classes))
@@ -129,11 +129,12 @@ def checked(images: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     raise UserError(f"images are {array.dtype} [{size}]; uint8 [N, {IMAGE_SIZE}, {IMAGE_SIZE}, 3] is needed.{hint}")
 
 
-def _portable(config: Config, result: Result) -> Config:
+def _portable(config: Config, result: Result, precision: str | None) -> Config:
     """`config` as far as it settles how the network predicts: on any machine, in the precision of the training."""
     anywhere = {"device": "auto"} | ({"devices": 1} if config.backend.name == "lightning" else {})
-    precision = result.get("precision", config.precision)
-    return config.model_copy(update={"backend": config.backend.model_copy(update=anywhere), "precision": precision})
+    trained_in = result.get("precision", config.precision)
+    settled = precision if precision and trained_in != "fp64" else trained_in
+    return config.model_copy(update={"backend": config.backend.model_copy(update=anywhere), "precision": settled})
 
 
 def _plan(backend: Backend, config: Config, classes: int) -> Plan:

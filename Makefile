@@ -29,7 +29,7 @@ test: $(ALL_INSTALLED)
 	@echo "==> Tests, PyTorch in their processes"
 	@$(PYTEST)
 	@echo "==> Tests, Keras in their processes"
-	@CIFAR_TEST_BACKEND=keras $(PYTEST) tests/test_experiment.py tests/test_trained.py tests/backends
+	@CIFAR_TEST_BACKEND=keras $(PYTEST) tests/test_experiment.py tests/test_trained.py tests/test_export.py tests/backends
 
 bench: $(ALL_INSTALLED)
 	@$(BIN)/python benchmarks/suite.py

@@ -32,7 +32,8 @@ def write_onnx(network: torch.nn.Module, path: Path) -> None:
 def write_torch(network: torch.nn.Module, path: Path) -> None:
     """As a program of torch.export, which `torch.export.load(path).module()` makes a module of, without our code."""
     shapes = {"images": {0: torch.export.Dim("batch")}}
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No complete tensor found in the group")  # PyTorch 2.14 of views it saves
         torch.export.save(torch.export.export(network.cpu(), (_example(),), dynamic_shapes=shapes), path)
 
 

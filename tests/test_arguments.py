@@ -51,7 +51,7 @@ def test_what_hydra_reads_as_it_is_meant_is_not_touched(given):
         ("study.x=a b(c", """As text, it needs quotes for Hydra inside those for the shell: 'study.x="a b(c"'"""),
         ("runs_dir=/a=b,/c", """'runs_dir="/a=b,/c"'; as several values, in a sweep: 'runs_dir="/a=b","/c"'"""),
         ("model.dropout=[0.1", "Close each bracket, brace and quote"),
-        ("model=null", "model=null: one of the choices of model is needed: cnn, "),
+        ("model=null", "model=null: one of the choices of model is needed: airbench, "),
         ("experiments=[augmentation,backends]", "or run each of them: -m experiments=augmentation,backends"),
         ("optimizer=5", "one of the choices of optimizer is needed: adamw, "),
         ("optimizer.name=adamw", "would change the name alone: optimizer=adamw chooses all of it."),

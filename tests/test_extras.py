@@ -38,11 +38,14 @@ def without(tmp_path):
         (tmp_path / "sitecustomize.py").write_text(HIDDEN.format(packages=packages))
         path = os.pathsep.join(filter(None, (str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH"))))
 
+        # A W&B service that another test started in this process is not the program's.
+        environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+
         def run(*command):
             return subprocess.run(
                 [sys.executable, *map(str, command)],
                 cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": path, "WANDB_MODE": "offline"},
+                env={**environment, "PYTHONPATH": path, "WANDB_MODE": "offline"},
                 capture_output=True,
                 text=True,
                 timeout=300,

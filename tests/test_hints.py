@@ -32,7 +32,7 @@ def said(*overrides):
         (["batch=64"], "Did you mean batch_size=64?"),
         (["max_epochs=3"], "Did you mean epochs=3?"),
         (["momentum=0.8"], "Did you mean optimizer.momentum=0.8?"),
-        (["optimizer=adamw", "optimizer.momentum=0.8"], "only sgd, muon, airbench_muon has this key"),
+        (["optimizer=adamw", "optimizer.momentum=0.8"], "only sgd, muon, airbench_muon, rmsprop has this key"),
         (["model=cnn", "width=8"], "Did you mean model.width=8?"),
         (["model=airbench", "width=8"], "Did you mean model.widths=8?"),
         (["width=8"], "Did you mean model=cnn model.width=8"),

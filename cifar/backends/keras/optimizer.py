@@ -22,6 +22,6 @@ def check(optimizer: Optimizer) -> None:
     network = keras.Model(inputs, keras.layers.Dense(2, name="fc")(inputs))
     made = build(optimizer, network, np.full(2, optimizer.lr), clip_norm=None)
     try:
-        made.apply([keras.ops.ones_like(variable) for variable in network.trainable_variables])
+        made.apply([keras.ops.ones(variable.shape, variable.dtype) for variable in network.trainable_variables])
     except Exception as error:  # of the user's code
         raise UserError(f"optimizer {optimizer.label}: a step {references.failure(error)}") from error

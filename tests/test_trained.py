@@ -184,9 +184,10 @@ def test_one_framework_a_process(run, copy, monkeypatch):
     (copy.path / "config.yaml").write_text(to_yaml(config))
     with pytest.raises(UserError, match=r"this process has loaded .* already, .*in a notebook: restart the kernel"):
         cifar.load(copy.path)
-    monkeypatch.setattr(backends, "_loaded", set())
-    with pytest.raises(UserError, match=r"this process has loaded (torch|tensorflow) already"):
-        cifar.load(copy.path)
+    if BACKEND == "keras":  # PyTorch does not bear a TensorFlow that the caller has imported
+        monkeypatch.setattr(backends, "_loaded", set())
+        with pytest.raises(UserError, match=r"this process has loaded tensorflow already"):
+            cifar.load(copy.path)
 
 
 def test_a_framework_that_is_not_installed_is_named(run, monkeypatch):

@@ -135,7 +135,7 @@ _EXTRAS = {
 }  # fmt: skip
 
 _loaded: set[str] = set()  # the framework of this process, once there is one
-_CLASHING = {"torch": "tensorflow", "tensorflow": "torch"}  # which the caller may have imported
+_CLASHING = {"torch": "tensorflow"}  # not the other way: albumentations imports torch
 
 
 def check_alike(given: Mapping[str, tuple[int, ...]], own: Mapping[str, tuple[int, ...]]) -> None:

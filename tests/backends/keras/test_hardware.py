@@ -3,7 +3,7 @@ import re
 import keras
 import pytest
 
-from cifar.backends.keras import hardware
+from cifar.backends.keras import hardware, trial
 from cifar.errors import UserError
 
 
@@ -35,7 +35,7 @@ def test_attention_is_counted(config):
 
 def test_products_of_activations_are_counted():
     left, right = keras.Input((3, 4, 8)), keras.Input((3, 8, 5))
-    assert hardware._flops(keras.Model([left, right], left @ right)) == 2 * 3 * 4 * 8 * 5
+    assert sum(map(trial._flops_of, keras.Model([left, right], left @ right).operations)) == 2 * 3 * 4 * 8 * 5
 
 
 def test_a_gpu_that_is_there_is_used_unless_the_config_says_cpu(config, gpu):

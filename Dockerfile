@@ -2,7 +2,7 @@
 #
 #     docker build --tag cifar .
 #     docker build --tag cifar --build-arg TORCH_BACKEND=cu130 .
-#     docker run --rm --volume "$PWD/runs:/work/runs" --volume cifar-data:/data cifar train model=cnn aug=basic
+#     docker run --rm --volume "$PWD/runs:/experiments/runs" --volume cifar-data:/data cifar train model=cnn aug=basic
 #
 # With CUDA, `docker run` needs `--gpus all`. EXTRAS=all brings the other frameworks as well.
 FROM python:3.12-slim
@@ -18,6 +18,6 @@ RUN uv pip install --system --no-cache --torch-backend="$TORCH_BACKEND" -c /src/
     && rm -r /src
 
 ENV CIFAR_DATA_DIR=/data
-WORKDIR /work
+WORKDIR /experiments
 ENTRYPOINT ["cifar"]
 CMD ["--help"]

@@ -30,7 +30,7 @@ def log_to_console() -> None:
 
 @contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Keep what the console shows in `path` as well; a resumed run's log goes on there."""
+    """Keep what the console shows in `path` as well; a resumed run's log continues there."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     for logger in loggers():

@@ -12,12 +12,11 @@ import numpy.typing as npt
 from cifar import files, networks, trained
 from cifar.config import Config
 from cifar.errors import UserError
-from cifar.evaluation.classification import probabilities
 from cifar.runs import manifest
 from cifar.runs.folder import RunFolder
 from cifar.runs.folder import make as make_folder
 from cifar.runs.result import Result
-from cifar.trained import Prediction, checked
+from cifar.trained import Predictor, checked
 
 FILE = "ensemble.json"
 SCHEMA = 1
@@ -109,7 +108,7 @@ def _split(folder: RunFolder) -> tuple[int, int]:
     return data.val_size, data.split_seed
 
 
-class Ensemble:
+class Ensemble(Predictor):
     """Several trained networks as one, as `cifar.load` gives it: it predicts as a single network does. Its members'
     processes end with it."""
 
@@ -135,16 +134,6 @@ class Ensemble:
         UserError for another shape or type."""
         pixels = checked(images)
         return self._network.logits(pixels) if len(pixels) else np.empty((0, len(self.class_names)))
-
-    def probabilities(self, images: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Probabilities [N, classes]: the mean of the members'. Raises as `logits`."""
-        return probabilities(self.logits(images))
-
-    def predict(self, images: npt.ArrayLike) -> Prediction:
-        """The most probable class of each uint8 image [N, 32, 32, 3], and its probability. Raises as `logits`."""
-        each = self.probabilities(images)
-        classes = each.argmax(1)
-        return Prediction(classes, each[np.arange(len(each)), classes])
 
 
 def load(path: Path) -> Ensemble:

@@ -138,7 +138,7 @@ def _check_continuity(task: Task) -> None:
     changed = [f"{name} {then[name]}, now {now[name]}" for name in then if then[name] != now[name]]
     if changed:
         raise UserError(
-            f"{folder.path} was begun with {'; '.join(changed)}. Go on where it was begun, or start over with "
+            f"{folder.path} was begun with {'; '.join(changed)}. Continue where it was begun, or start over with "
             f"on_existing=rerun."
         )
     continuity.check_device(folder, task.config, recorded["device"])
@@ -210,7 +210,7 @@ def _is_refusal(error: BaseException) -> bool:
 def _record_failure(error: BaseException, folder: RunFolder, tracker: Session) -> None:
     if isinstance(error, KeyboardInterrupt):
         folder.set_status("interrupted", "stopped by the user or the system")
-        log.info("Interrupted. The same command goes on from the last finished epoch.")
+        log.info("Interrupted. The same command continues from the last finished epoch.")
     else:
         folder.set_status("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
         # The log only: whoever started the run reports the error on the console.

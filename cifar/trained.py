@@ -1,6 +1,7 @@
 """A trained network, ready to predict. It comes from a run folder alone: no Hydra, no training images."""
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +27,26 @@ class Prediction(NamedTuple):
     probabilities: npt.NDArray[np.float64]  # [N]: of that class
 
 
+class Predictor(ABC):
+    """What gives logits, and so predicts."""
+
+    @abstractmethod
+    def logits(self, images: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+        """Logits [N, classes] of uint8 images [N, 32, 32, 3]. Raises UserError for another shape or type."""
+
+    def probabilities(self, images: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Probabilities [N, classes] of uint8 images [N, 32, 32, 3]: the softmax of `logits`. Raises as `logits`."""
+        return probabilities(self.logits(images))
+
+    def predict(self, images: npt.ArrayLike) -> Prediction:
+        """The most probable class of each uint8 image [N, 32, 32, 3], and its probability. Raises as `logits`."""
+        each = self.probabilities(images)
+        classes = each.argmax(1)
+        return Prediction(classes, each[np.arange(len(each)), classes])
+
+
 @dataclass(frozen=True)
-class Trained:
+class Trained(Predictor):
     """The network of a finished run's best checkpoint. `load` makes it."""
 
     folder: Path
@@ -59,16 +78,6 @@ class Trained:
         if not len(pixels):
             return np.empty((0, len(self.class_names)), np.float64 if self.plan.precision == "fp64" else np.float32)
         return self._restored.logits(pixels)
-
-    def probabilities(self, images: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Probabilities [N, classes] of uint8 images [N, 32, 32, 3]: the softmax of `logits`. Raises as `logits`."""
-        return probabilities(self.logits(images))
-
-    def predict(self, images: npt.ArrayLike) -> Prediction:
-        """The most probable class of each uint8 image [N, 32, 32, 3], and its probability. Raises as `logits`."""
-        each = self.probabilities(images)
-        classes = each.argmax(1)
-        return Prediction(classes, each[np.arange(len(each)), classes])
 
 
 def load(run: str | os.PathLike[str], precision: str | None = None) -> Trained:

@@ -474,7 +474,7 @@ def killed_in_second_epoch(overrides, tmp_path, program=KILLED):
 
 
 def test_a_run_killed_while_it_writes_a_checkpoint_resumes_to_the_same_weights(tiny, tmp_path):
-    """The metrics, and the best network, may be ahead of the state that training goes on from."""
+    """The metrics, and the best network, may be ahead of the state that training continues from."""
     whole, broken = tiny("epochs=3", "study=whole"), tiny("epochs=3", "study=broken")
     experiment.run(whole)
     killed_in_second_epoch([*TINY, "epochs=3"], tmp_path, KILLED_WRITING)
@@ -528,7 +528,7 @@ def test_ctrl_c_is_recorded_and_resumable(tmp_path, config):
     assert process.wait() == 130
     folder = RunFolder.of(config(*overrides))
     assert folder.status["state"] == "interrupted"
-    assert "goes on from the last finished epoch" in output
+    assert "continues from the last finished epoch" in output
     assert checkpoint(folder, "last").exists()
 
 

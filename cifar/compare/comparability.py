@@ -83,7 +83,7 @@ def _code(runs: Sequence[Run]) -> Iterable[str]:
     if len(seen := Counter(code for codes in used for code in codes)) > 1:
         yield f"The runs were made by {len(seen)} versions of the code: {_counted(seen)}."
     if resumed := [run.name for run, codes in zip(runs, used, strict=True) if len(codes) > 1]:
-        yield f"Begun with one version of the code and gone on with another: {listed(resumed)}."
+        yield f"Begun with one version of the code and continued with another: {listed(resumed)}."
 
 
 def _hardware(runs: Sequence[Run]) -> Iterable[str]:

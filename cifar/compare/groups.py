@@ -10,7 +10,7 @@ from cifar.compare.gather import Run
 from cifar.compare.pools import Place
 from cifar.errors import UserError, nearest
 from cifar.runs import variation
-from cifar.runs.variation import NAMES, distinguishing, short, text, value_of
+from cifar.runs.variation import NAMES, distinguishing, matches, short, text, value_of
 
 PROTOCOL = ("data.val_size", "data.split_seed", "data.train_size", "epochs")  # alike, or chances are not
 
@@ -177,17 +177,7 @@ def _no_such_baseline(grouping: Grouping, wanted: Mapping[str, str]) -> str:
 
 
 def _fits(group: Group, wanted: Mapping[str, str]) -> bool:
-    return all(_is(group.values[key], given) for key, given in wanted.items())
-
-
-def _is(value: Any, given: str) -> bool:
-    """Whether a value is the one that was written: 1e-3 is 0.001."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(given) == value
-        except ValueError:
-            return False
-    return text(value).replace(" ", "") == given.replace(" ", "")
+    return all(matches(group.values[key], given) for key, given in wanted.items())
 
 
 def _choices(runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def scores(logits: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def detection(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
-    """How well a score [N] of images of the network's classes and the score [M] of other images are told apart.
+    """How well a score separates images of the network's classes [N] from other images [M].
 
     auroc; aupr_in and aupr_out: average precision with the one or the other as the positive class; fpr95: share of the
     other images that score at least as high as the threshold that keeps 95% of the images of the network's classes."""

@@ -10,7 +10,7 @@ from typing import Any
 from cifar.errors import UserError, nearest
 from cifar.ledger.record import STATES, Record
 from cifar.metrics import METRICS
-from cifar.runs.variation import short, text
+from cifar.runs.variation import matches, short, text
 
 _FILTER = re.compile(r"([A-Za-z_][\w./-]*?)\s*(>=|<=|!=|==|=|<|>)\s*(.*)", re.DOTALL)
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
@@ -34,9 +34,9 @@ class Filter:
         """Whether it is true of a run. Order is one of numbers, or of texts; what a run lacks has none."""
         value = record.values.get(self.key)
         if self.compares in ("=", "=="):
-            return _is(value, self.value)
+            return matches(value, self.value)
         if self.compares == "!=":
-            return not _is(value, self.value)
+            return not matches(value, self.value)
         order = _ORDERS[self.compares]
         if isinstance(value, int | float) and not isinstance(value, bool):
             return order(value, self._number())
@@ -105,15 +105,3 @@ def _there(wanted: Filter, records: Sequence[Record]) -> str:
         return f" No run has a value of {short(wanted.key)} yet."
     shown = ", ".join(sorted(values)[:10]) + (", …" if len(values) > 10 else "")
     return f" {short(wanted.key)} is one of: {shown}.{nearest(wanted.value, values)}"
-
-
-def _is(value: Any, given: str) -> bool:
-    """Whether a value is the one that was written: 1e-3 is 0.001, null is a key without a value."""
-    if value is None:
-        return given == "null"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(given) == value
-        except ValueError:
-            return False
-    return text(value).replace(" ", "") == given.replace(" ", "")

@@ -22,6 +22,18 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
+def matches(value: Any, given: str) -> bool:
+    """Whether a value is the one that was written: 1e-3 is 0.001, null is a key without a value."""
+    if value is None:
+        return given == "null"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(given) == value
+        except ValueError:
+            return False
+    return text(value).replace(" ", "") == given.replace(" ", "")
+
+
 def hashable(value: Any) -> Hashable:
     """A value that can be compared and counted."""
     return json.dumps(value, sort_keys=True, default=str) if isinstance(value, list | dict) else value

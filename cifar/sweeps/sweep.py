@@ -34,7 +34,7 @@ def run(configs: Mapping[int, Config], launcher: Launcher, problems: Problems) -
         work_off(jobs, launcher, stop)
     log.info("\n%s", progress.table(jobs))
     if stop.asked:
-        log.info("\nStopped. The same command goes on, with on_existing=resume.")
+        log.info("\nStopped. The same command continues, with on_existing=resume.")
     stop.check()
     return all(job in left or progress.outcome(job) == "done" for job in jobs)
 

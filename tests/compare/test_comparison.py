@@ -458,7 +458,7 @@ def test_a_run_that_was_resumed_with_other_code_is_named(tmp_path):
     finished(tmp_path / "resumed", config("aug=none", seed=9), 0.8, starts=starts)
     finished(tmp_path / "older", config("aug=none", seed=8), 0.8, starts=[{"time": "2025"}])
     told = warned(tmp_path)
-    assert "gone on with another: resumed" in told
+    assert "continued with another: resumed" in told
     assert "older" not in told, "what was not recorded then is not held against it"
 
 

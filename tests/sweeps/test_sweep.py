@@ -101,7 +101,7 @@ def test_ctrl_c_stops_cleanly(sweep):
     assert status == 130
     assert first.states() == ["interrupted"]
     assert "1 interrupted, 1 not started" in shown
-    assert "The same command goes on" in shown
+    assert "The same command continues" in shown
     (offline,) = first.runs.rglob("run-*.wandb")
     command = [Path(sys.executable).parent / "wandb", "leet", "inspect", "--json", offline]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -39,7 +39,7 @@ def _copy(variable: keras.Variable) -> np.ndarray:
 
 
 def save(path: Path, arrays: Snapshot, epochs: int, best: float) -> None:
-    """Everything that training goes on from: a snapshot of its variables, and how far it has come."""
+    """Everything that training continues from: a snapshot of its variables, and how far it has come."""
     with files.replaced(path) as temporary:
         # mypy takes an array for `allow_pickle`, which NumPy has known since 2.2 only.
         np.savez(temporary, **{_PROGRESS: np.array([epochs, best]), **arrays})  # type: ignore[arg-type]

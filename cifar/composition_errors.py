@@ -41,7 +41,8 @@ def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
 def _missing(text: str) -> str:
     if "model.architecture" in text:
         return "model.architecture is missing: name one of timm's networks, as in model=timm/convnext_atto."
-    return text
+    key = re.search(r"full_key: (\S+)", text)
+    return f"{key[1]} is missing: add {key[1]}=VALUE (cifar help {key[1].partition('.')[0]})." if key else text
 
 
 def _ambiguous(text: str) -> str:

@@ -218,7 +218,7 @@ def reliability(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str
             axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             axis.grid(alpha=0.3)
         top.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.suptitle(f"Reliability on {on}: accuracy (blue), and what confidence promises beside it (red)", fontsize=10)
+    figure.suptitle(f"Reliability on {on}: accuracy (blue) and mean confidence (red)", fontsize=10)
     _save(figure, path)
 
 

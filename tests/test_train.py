@@ -40,6 +40,7 @@ def test_help_lists_every_group_and_choice(train_here):
         (["epochs=-3"], "epochs=-3: input should be greater than 0"),
         (["experiments=quickstrat"], "Did you mean 'quickstart'?"),
         (["model=timm"], "model.architecture"),
+        (["optimizer=custom", "optimizer.torch=torch.optim.RMSprop"], "optimizer.arguments.lr is missing: add"),
         (["experiments=speedrun96", "model=cnn", "--cfg", "job"], "experiments=speedrun96 sets model.widths="),
         (["model=null"], "model=null: one of the choices of model is needed: airbench, "),
         (["seed=0,1"], "seed=0,1 has several values: add -m to run each of them, or write 'seed=[0,1]' for a list."),

@@ -25,5 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = listing.best(records, metric)
     reached = tables.value(metric, found.number(metric))
     finished = sum(record.number(metric) is not None for record in records)
-    sys.stderr.write(f"best of {finished} finished runs by {metric}: {reached}{listing.caution(metric)}\n")
+    sys.stderr.write(
+        f"best of {finished} finished run{'s' * (finished != 1)} by {metric}: {reached}{listing.caution(metric)}\n"
+    )
     sys.stdout.write(f"{found.path}\n")
